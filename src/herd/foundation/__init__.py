@@ -4,6 +4,64 @@ In: plain values and paths. Out: configs, run directories, logs, atomic files, d
 Never: a word about language models.
 """
 
+from herd.foundation.cache import cache_directory
+from herd.foundation.ceilings import (
+    Ceilings,
+    load_or_measure_ceilings,
+    measure_and_save_ceilings,
+    measure_ceilings,
+)
+from herd.foundation.config import apply_override, from_dict, to_dict
+from herd.foundation.devices import Hardware, available_cores, default_device, detect_hardware
+from herd.foundation.environment import describe_environment, git_commit, installed_version
 from herd.foundation.errors import UserError
+from herd.foundation.files import (
+    atomic_directory,
+    atomic_file,
+    explain_write_errors,
+    read_json,
+    remove_partials,
+    sha256_file,
+    write_json,
+    write_text,
+)
+from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
+from herd.foundation.progress import Progress, progress_bar
+from herd.foundation.run_directory import RunDirectory
+from herd.foundation.units import format_bytes, format_count, format_seconds
 
-__all__ = ["UserError"]
+__all__ = [
+    "Ceilings",
+    "Hardware",
+    "MetricsLog",
+    "Progress",
+    "RunDirectory",
+    "UserError",
+    "apply_override",
+    "atomic_directory",
+    "atomic_file",
+    "available_cores",
+    "cache_directory",
+    "default_device",
+    "describe_environment",
+    "detect_hardware",
+    "explain_write_errors",
+    "format_bytes",
+    "format_count",
+    "format_seconds",
+    "from_dict",
+    "git_commit",
+    "installed_version",
+    "load_or_measure_ceilings",
+    "measure_and_save_ceilings",
+    "measure_ceilings",
+    "progress_bar",
+    "read_json",
+    "read_metrics",
+    "remove_partials",
+    "sha256_file",
+    "to_dict",
+    "truncate_metrics",
+    "write_json",
+    "write_text",
+]
