@@ -25,6 +25,7 @@ from herd.foundation.files import (
     write_json,
     write_text,
 )
+from herd.foundation.gguf_container import GgufContainer, GgufTensor, read_gguf
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
 from herd.foundation.progress import Progress, progress_bar
 from herd.foundation.run_directory import RunDirectory
@@ -32,6 +33,8 @@ from herd.foundation.units import format_bytes, format_count, format_seconds
 
 __all__ = [
     "Ceilings",
+    "GgufContainer",
+    "GgufTensor",
     "Hardware",
     "MetricsLog",
     "Progress",
@@ -56,6 +59,7 @@ __all__ = [
     "measure_and_save_ceilings",
     "measure_ceilings",
     "progress_bar",
+    "read_gguf",
     "read_json",
     "read_metrics",
     "remove_partials",

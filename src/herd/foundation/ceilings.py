@@ -5,6 +5,7 @@ fraction of it (MFU) can be believed. `herd doctor` measures and keeps them in t
 reads them back.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -49,10 +50,8 @@ def load_or_measure_ceilings(device: "torch.device") -> Ceilings:
 def measure_and_save_ceilings(device: "torch.device") -> Ceilings:
     """Measure this device now and keep the result in the cache, if that can be written."""
     ceilings = measure_ceilings(device)
-    try:
+    with contextlib.suppress(UserError):  # a read-only home costs a measurement per run, no more
         write_json(_saved_path(device), to_dict(ceilings))
-    except UserError:
-        pass  # a read-only home costs one measurement per run, nothing more
     return ceilings
 
 

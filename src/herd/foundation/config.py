@@ -135,7 +135,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     for option in options:
         try:
             return _convert_one(option, value, where)
-        except _Mismatch:
+        except _MismatchError:
             continue
         except UserError as error:
             failures.append(error)
@@ -144,7 +144,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     raise UserError(f"{where}: expected {_name(hint)}, found {_show(value)}")
 
 
-class _Mismatch(Exception):
+class _MismatchError(Exception):
     """The value is not of this type; another member of the union may fit."""
 
 
@@ -187,7 +187,7 @@ def _convert_scalar(hint: Any, value: Any) -> Any:
         try:
             return hint(value)
         except ValueError:
-            raise _Mismatch from None
+            raise _MismatchError from None
     if hint is float:
         _require(isinstance(value, int | float) and not isinstance(value, bool), value)
         return float(value)
@@ -200,7 +200,7 @@ def _convert_scalar(hint: Any, value: Any) -> Any:
 
 def _require(condition: bool, value: Any) -> Any:
     if not condition:
-        raise _Mismatch
+        raise _MismatchError
     return value
 
 
