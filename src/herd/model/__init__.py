@@ -1,0 +1,48 @@
+"""The Llama: config and presets, the network, its initialisation, its size.
+
+In: a config, token ids. Out: hidden states, logits, losses.
+Never: parallelism, optimizers, cache allocation.
+"""
+
+from herd.model.attention import KeyValueCache
+from herd.model.config import ModelConfig, ffn_width
+from herd.model.init import init_weights
+from herd.model.presets import (
+    llama2_7b,
+    llama2_13b,
+    llama2_34b,
+    llama2_70b,
+    llama3_8b,
+    llama3_70b,
+    llama31_8b,
+    llama31_70b,
+    llama31_405b,
+    llama32_1b,
+    llama32_3b,
+)
+from herd.model.size import flops_per_token, parameter_count
+from herd.model.transformer import LossSum, Transformer
+from herd.ops import RopeScaling
+
+__all__ = [
+    "KeyValueCache",
+    "LossSum",
+    "ModelConfig",
+    "RopeScaling",
+    "Transformer",
+    "ffn_width",
+    "flops_per_token",
+    "init_weights",
+    "llama2_13b",
+    "llama2_34b",
+    "llama2_70b",
+    "llama2_7b",
+    "llama31_405b",
+    "llama31_70b",
+    "llama31_8b",
+    "llama32_1b",
+    "llama32_3b",
+    "llama3_70b",
+    "llama3_8b",
+    "parameter_count",
+]

@@ -1,0 +1,62 @@
+"""The attention layer: projections, rotation, attention, projection back.
+
+In: normed activations, the rotary tables and the document mask of the batch. Out: what is added
+to the residual stream. Grouped queries: G = H / K query heads share one key-value head.
+Never: the allocation of caches (a `KeyValueCache` is handed in), or the mathematics (`herd.ops`).
+"""
+
+from typing import Protocol
+
+import torch
+from torch import nn
+from torch.nn.attention.flex_attention import BlockMask
+
+from herd import ops
+from herd.model.config import ModelConfig
+
+
+class KeyValueCache(Protocol):
+    """Where the keys and values of earlier tokens are kept, by whoever does inference."""
+
+    def update(
+        self, layer: int, k_BTKC: torch.Tensor, v_BTKC: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append T tokens (keys already rotated); return all S of them, `k_BSKC, v_BSKC`.
+
+        Query t then sits at key index S - T + t.
+        """
+        ...
+
+
+class Attention(nn.Module):
+    """Grouped-query attention without biases; `layer` is the index told to the cache."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.head_dim = config.head_dim
+        query_dim = config.n_heads * config.head_dim
+        kv_dim = config.n_kv_heads * config.head_dim
+        self.q = nn.Linear(config.dim, query_dim, bias=False)
+        self.k = nn.Linear(config.dim, kv_dim, bias=False)
+        self.v = nn.Linear(config.dim, kv_dim, bias=False)
+        self.o = nn.Linear(query_dim, config.dim, bias=False)
+
+    def forward(
+        self,
+        x_BTD: torch.Tensor,
+        rope: tuple[torch.Tensor, torch.Tensor],
+        documents: torch.Tensor | BlockMask | None,
+        cache: KeyValueCache | None,
+    ) -> torch.Tensor:
+        """Return the attention output, shape [B, T, D]."""
+        q_BTHC = ops.apply_rope(self._heads(self.q(x_BTD)), *rope)
+        k_BTKC = ops.apply_rope(self._heads(self.k(x_BTD)), *rope)
+        v_BTKC = self._heads(self.v(x_BTD))
+        if cache is not None:
+            k_BTKC, v_BTKC = cache.update(self.layer, k_BTKC, v_BTKC)
+        out_BTHC = ops.attention(q_BTHC, k_BTKC, v_BTKC, documents)
+        return self.o(out_BTHC.flatten(2))  # type: ignore[no-any-return]
+
+    def _heads(self, x_BTE: torch.Tensor) -> torch.Tensor:
+        return x_BTE.view(*x_BTE.shape[:-1], -1, self.head_dim)

@@ -1,0 +1,170 @@
+"""The Llama: embedding, blocks, final norm, output head, loss.
+
+In: token ids, and optionally positions, document segments and a key-value cache. Out: hidden
+states, logits, or the summed loss. One code path for every size of Llama 2 and 3; they differ in
+`ModelConfig` only.
+Never: parallelism, optimizers, precision policy, cache allocation; all are applied from outside.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.attention.flex_attention import BlockMask
+from torch.utils.checkpoint import checkpoint
+
+from herd import ops
+from herd.model.attention import Attention, KeyValueCache
+from herd.model.config import ModelConfig
+from herd.model.feed_forward import FeedForward
+
+
+class LossSum(NamedTuple):
+    """A loss before it is averaged, so that every token weighs the same wherever it was counted."""
+
+    loss_sum_nats: torch.Tensor
+    n_tokens: torch.Tensor
+
+
+class Transformer(nn.Module):
+    """A Llama with uninitialised weights (see `init_weights`); build it on any device, also meta.
+
+    Parameter names: `embedding.weight`, `layers.0.attention.q.weight`,
+    `layers.0.feed_forward.gate.weight`, `norm.weight`, `output.weight` (absent when tied).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.dim)
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
+        self.norm = RmsNorm(config)
+        if not config.tie_embeddings:
+            self.output = nn.Linear(config.dim, config.vocab_size, bias=False)
+
+    @property
+    def output_weight_VD(self) -> torch.Tensor:
+        """The matrix that turns hidden states into logits; the embedding itself when tied."""
+        return self.embedding.weight if self.config.tie_embeddings else self.output.weight
+
+    def forward(
+        self,
+        tokens_BT: torch.Tensor,
+        *,
+        position_BT: torch.Tensor | None = None,
+        segment_BT: torch.Tensor | None = None,
+        cache: KeyValueCache | None = None,
+    ) -> torch.Tensor:
+        """Return float32 logits, shape [B, T, V]; arguments as for `hidden`."""
+        hidden_BTD = self.hidden(
+            tokens_BT, position_BT=position_BT, segment_BT=segment_BT, cache=cache
+        )
+        return functional.linear(hidden_BTD, self.output_weight_VD).float()
+
+    def loss(
+        self,
+        tokens_BT: torch.Tensor,
+        targets_BT: torch.Tensor,
+        *,
+        loss_mask_BT: torch.Tensor,
+        segment_BT: torch.Tensor | None = None,
+        position_BT: torch.Tensor | None = None,
+        recompute: bool = False,
+    ) -> LossSum:
+        """Return the masked cross-entropy summed over tokens, without ever holding all logits."""
+        hidden_BTD = self.hidden(
+            tokens_BT, position_BT=position_BT, segment_BT=segment_BT, recompute=recompute
+        )
+        loss_sum_nats, n_tokens = ops.cross_entropy_chunked(
+            hidden_BTD.flatten(0, 1),
+            self.output_weight_VD,
+            targets_BT.flatten(),
+            loss_mask_BT.flatten(),
+        )
+        return LossSum(loss_sum_nats, n_tokens)
+
+    def hidden(
+        self,
+        tokens_BT: torch.Tensor,
+        *,
+        position_BT: torch.Tensor | None = None,
+        segment_BT: torch.Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        recompute: bool = False,
+    ) -> torch.Tensor:
+        """Return the states after the final norm, shape [B, T, D].
+
+        Positions count from 0 in each row, and from 0 again at each new segment, unless given; with
+        a cache they must be given, and segments cannot be. `recompute` keeps only the input of each
+        block for the backward pass and runs the block again there (activation checkpointing).
+        """
+        if cache is not None and (position_BT is None or segment_BT is not None):
+            raise ValueError("with a cache, give position_BT and no segment_BT")
+        if position_BT is None:
+            position_BT = default_positions(tokens_BT, segment_BT)
+        rope = self._rope(position_BT)
+        documents = ops.document_mask(segment_BT)
+        x_BTD = self.embedding(tokens_BT)
+        for block in self.layers:
+            if recompute:
+                x_BTD = checkpoint(block, x_BTD, rope, documents, cache, use_reentrant=False)
+            else:
+                x_BTD = block(x_BTD, rope, documents, cache)
+        return self.norm(x_BTD)  # type: ignore[no-any-return]
+
+    def _rope(self, position_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        config = self.config
+        frequencies = ops.rope_frequencies(
+            config.head_dim, config.rope_theta, config.rope_scaling, device=position_BT.device
+        )
+        return ops.rope_angles(position_BT, frequencies)
+
+
+class Block(nn.Module):
+    """One layer: attention and feed-forward, each normed before and added to the residual."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.attention_norm = RmsNorm(config)
+        self.attention = Attention(config, layer)
+        self.feed_forward_norm = RmsNorm(config)
+        self.feed_forward = FeedForward(config)
+
+    def forward(
+        self,
+        x_BTD: torch.Tensor,
+        rope: tuple[torch.Tensor, torch.Tensor],
+        documents: torch.Tensor | BlockMask | None,
+        cache: KeyValueCache | None,
+    ) -> torch.Tensor:
+        """Return the residual stream after this layer, shape [B, T, D]."""
+        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), rope, documents, cache)
+        return x_BTD + self.feed_forward(self.feed_forward_norm(x_BTD))  # type: ignore[no-any-return]
+
+
+class RmsNorm(nn.Module):
+    """`ops.rms_norm` with its weight."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(config.dim))
+        self.eps = config.norm_eps
+
+    def forward(self, x_BTD: torch.Tensor) -> torch.Tensor:
+        """Return the normed activations, same shape and dtype."""
+        return ops.rms_norm(x_BTD, self.weight, self.eps)
+
+
+def default_positions(
+    tokens_BT: torch.Tensor, segment_BT: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the index of each token in its row, or in its segment when segments are given.
+
+    Rows that share their positions are one: shape [1, T] without segments, [B, T] with.
+    """
+    index_1T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)[None]
+    if segment_BT is None:
+        return index_1T
+    starts_BT = functional.pad(segment_BT[:, 1:] != segment_BT[:, :-1], (1, 0), value=True)
+    return index_1T - torch.where(starts_BT, index_1T, 0).cummax(dim=1).values

@@ -1,0 +1,92 @@
+"""Rotary position embedding (Su et al. 2021) with the frequency scaling of Llama 3.1.
+
+In: positions, queries and keys. Out: the rotated ones; the product of a rotated query and key
+depends only on the distance between them. Channel i is paired with channel i + C/2 (the
+half-split layout of Hugging Face checkpoints, not the adjacent pairs of Meta's).
+Never: tables that live longer than a forward pass; a model built on the meta device would
+inherit them empty.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from herd.foundation import UserError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RopeScaling:
+    """Stretch the slow frequencies so that a longer context looks like `original_context`.
+
+    Wavelengths above `original_context / low_freq_factor` tokens are stretched by `factor`, those
+    below `original_context / high_freq_factor` are kept, and those between are blended.
+    Factor 8 for Llama 3.1 and 3.3, 32 for 3.2 1B and 3B.
+    """
+
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_context: int = 8192
+
+    def __post_init__(self) -> None:
+        """Reject what would divide by zero or turn the blend around."""
+        if not self.factor >= 1.0:
+            raise UserError(f"rope_scaling.factor is {self.factor}; it must be at least 1")
+        if not 0.0 < self.low_freq_factor < self.high_freq_factor:
+            raise UserError(
+                f"rope_scaling.low_freq_factor is {self.low_freq_factor}; it must be above 0 and "
+                f"below high_freq_factor, which is {self.high_freq_factor}"
+            )
+        if self.original_context < 1:
+            raise UserError(
+                f"rope_scaling.original_context is {self.original_context}; it must be positive"
+            )
+
+
+def rope_frequencies(
+    head_dim: int,
+    theta: float,
+    scaling: RopeScaling | None = None,
+    *,
+    device: torch.device | None = None,
+) -> torch.Tensor:
+    """Return the angles per position, float32 of shape [head_dim / 2], fastest first.
+
+    Float32 from the first step, as Meta's code and `transformers` do: the weights were trained
+    with these roundings.
+    """
+    exponents = torch.arange(0, head_dim, 2, dtype=torch.int64, device=device).float() / head_dim
+    frequencies = 1.0 / (theta**exponents)
+    return frequencies if scaling is None else _scale(frequencies, scaling)
+
+
+def rope_angles(
+    position_BT: torch.Tensor, frequencies: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (cos, sin) of position times frequency, float32 of shape [B, T, 1, C/2]."""
+    angle = position_BT[..., None, None].float() * frequencies
+    return angle.cos(), angle.sin()
+
+
+def apply_rope_plain(x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotate each pair of channels as one complex number times `cos + i sin`."""
+    first, second = x_BTHC.float().chunk(2, dim=-1)
+    rotated = torch.complex(first, second) * torch.complex(cos, sin)
+    return torch.cat((rotated.real, rotated.imag), dim=-1).to(x_BTHC.dtype)
+
+
+def apply_rope(x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Do what `apply_rope_plain` does without complex numbers. In float32, cast back at the end."""
+    first, second = x_BTHC.float().chunk(2, dim=-1)
+    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return rotated.to(x_BTHC.dtype)
+
+
+def _scale(frequencies: torch.Tensor, scaling: RopeScaling) -> torch.Tensor:
+    """Apply section 2.2 of the Llama 3 sheet: Meta's `apply_scaling`, without its loop."""
+    wavelength_tokens = 2 * math.pi / frequencies
+    span = scaling.high_freq_factor - scaling.low_freq_factor
+    turns = scaling.original_context / wavelength_tokens
+    kept = ((turns - scaling.low_freq_factor) / span).clamp(0.0, 1.0)
+    return (1.0 - kept) * frequencies / scaling.factor + kept * frequencies
