@@ -13,6 +13,7 @@ from herd.foundation.ceilings import (
 )
 from herd.foundation.config import apply_override, from_dict, to_dict
 from herd.foundation.devices import Hardware, available_cores, default_device, detect_hardware
+from herd.foundation.download import download
 from herd.foundation.environment import describe_environment, git_commit, installed_version
 from herd.foundation.errors import UserError
 from herd.foundation.files import (
@@ -27,6 +28,8 @@ from herd.foundation.files import (
 )
 from herd.foundation.gguf_container import GgufContainer, GgufTensor, read_gguf
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
+from herd.foundation.package_registry import fetch_distribution
+from herd.foundation.pip_settings import PipSettings
 from herd.foundation.progress import Progress, progress_bar
 from herd.foundation.run_directory import RunDirectory
 from herd.foundation.units import format_bytes, format_count, format_seconds
@@ -37,6 +40,7 @@ __all__ = [
     "GgufTensor",
     "Hardware",
     "MetricsLog",
+    "PipSettings",
     "Progress",
     "RunDirectory",
     "UserError",
@@ -48,7 +52,9 @@ __all__ = [
     "default_device",
     "describe_environment",
     "detect_hardware",
+    "download",
     "explain_write_errors",
+    "fetch_distribution",
     "format_bytes",
     "format_count",
     "format_seconds",
