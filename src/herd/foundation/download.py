@@ -8,18 +8,18 @@ In: a URL (http, https, file) and a path. Out: the path. Never: a half-written f
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-
+from herd.foundation.download_part import DownloadPart
 from herd.foundation.errors import UserError
 from herd.foundation.files import DISK_FULL, sha256_file
 
 if TYPE_CHECKING:
     import requests
 
-    from herd.foundation.http_transfer import Part
 
 def download(
     url: str,
@@ -27,18 +27,20 @@ def download(
     *,
     sha256: str | None = None,
     description: str = "",
-    session: requests.Session | None = None,
+    session: "requests.Session | None" = None,
 ) -> Path:
     """Bring `url` to `path` and return it; a file already there with the right digest is kept.
 
     Raises UserError when the server cannot be reached or refuses, the digest differs, the disk is
     full, or another process is at the same download.
     """
+    from filelock import FileLock, Timeout
+
     path = Path(path)
     if sha256 and path.is_file() and sha256_file(path) == sha256:
         return path
     _make_directory(path.parent)
-    part = _Part(*(path.with_name(path.name + end) for end in (".part", ".part.validator")))
+    part = DownloadPart.beside(path)
     lock_path = path.with_name(path.name + ".lock")
     try:
         with FileLock(lock_path, timeout=0):
@@ -48,8 +50,6 @@ def download(
             lock_path.unlink(missing_ok=True)
     except Timeout:
         raise UserError(f"{path}: another process is downloading it; wait for that one") from None
-    except requests.RequestException as error:
-        raise UserError(_explain(url, error, part.n_bytes())) from error
     except OSError as error:
         raise _file_error(path, part, error) from error
     return path
@@ -63,25 +63,36 @@ def _make_directory(directory: Path) -> None:
 
 
 def _complete(
-    url: str, part: _Part, sha256: str | None, description: str, session: requests.Session | None
+    url: str,
+    part: DownloadPart,
+    sha256: str | None,
+    description: str,
+    session: "requests.Session | None",
 ) -> None:
     """Fill the part file; a resumed one with the wrong digest is fetched once more from nothing."""
     if urlsplit(url).scheme == "file":
         shutil.copyfile(unquote(urlsplit(url).path), part.path)
     elif urlsplit(url).scheme in ("http", "https"):
-        session = session or requests.Session()
-        if sha256 is None and not part.validator():
-            part.remove()
-        resumed = _fetch(url, part, description, session)
+        from herd.foundation.http_transfer import fetch
+
+        fetch_once = partial(
+            fetch,
+            url,
+            part,
+            digest_known=sha256 is not None,
+            description=description,
+            session=session,
+        )
+        resumed = fetch_once()
         if sha256 and resumed and sha256_file(part.path) != sha256:
             part.remove()
-            _fetch(url, part, description, session)
+            fetch_once()
     else:
         raise UserError(f"{url}: not a http, https or file URL; give one of these")
     _check_digest(url, part, sha256)
 
 
-def _check_digest(url: str, part: _Part, sha256: str | None) -> None:
+def _check_digest(url: str, part: DownloadPart, sha256: str | None) -> None:
     if sha256 is None:
         return
     found = sha256_file(part.path)
@@ -93,7 +104,7 @@ def _check_digest(url: str, part: _Part, sha256: str | None) -> None:
         )
 
 
-def _file_error(path: Path, part: _Part, error: OSError) -> UserError:
+def _file_error(path: Path, part: DownloadPart, error: OSError) -> UserError:
     if error.errno in DISK_FULL:
         part.remove()
         return UserError(

@@ -9,13 +9,13 @@ import errno
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import requests
 
+from herd.foundation.download_part import DownloadPart
 from herd.foundation.errors import UserError
 from herd.foundation.progress import Progress, progress_bar
 
@@ -32,39 +32,35 @@ BROKEN_OFF = (
 )
 
 
-@dataclass(frozen=True)
-class Part:
-    """The unfinished file, and beside it the validator (ETag or date) of what it is a part of."""
-
-    path: Path
-    validator_path: Path
-
-    def n_bytes(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def validator(self) -> str:
-        path = self.validator_path
-        return path.read_text("ascii", "replace") if path.exists() else ""
-
-    def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.validator_path.unlink(missing_ok=True)
-
-
-def fetch(url: str, part: Part, description: str, session: requests.Session | None) -> bool:
+def fetch(
+    url: str,
+    part: DownloadPart,
+    *,
+    digest_known: bool,
+    description: str,
+    session: requests.Session | None = None,
+) -> bool:
     """Request until `part` is whole; True if it began with bytes of an earlier call.
+
+    A part without a validator is resumed only where a digest will tell whether it fits.
 
     Raises UserError when the server refuses, cannot be reached, or keeps breaking off.
     """
+    if not (digest_known or part.validator()):
+        part.remove()
     began_with = part.n_bytes()
     try:
-        _persist(url, part, description, session or requests.Session())
+        if session is not None:
+            _persist(url, part, description, session)
+        else:
+            with requests.Session() as own_session:
+                _persist(url, part, description, own_session)
     except requests.RequestException as error:
         raise UserError(_explain(url, error, part.n_bytes())) from error
     return began_with > 0
 
 
-def _persist(url: str, part: Part, description: str, session: requests.Session) -> None:
+def _persist(url: str, part: DownloadPart, description: str, session: requests.Session) -> None:
     fruitless = 0
     while True:
         n_before = part.n_bytes()
@@ -72,12 +68,12 @@ def _persist(url: str, part: Part, description: str, session: requests.Session) 
             return _request(url, part, description, session)
         except BROKEN_OFF:
             fruitless = 0 if part.n_bytes() > n_before else fruitless + 1
-            if fruitless >= MAX_FRUITLESS_ATTEMPTS or part.n_bytes() == 0:
+            if fruitless >= MAX_FRUITLESS_ATTEMPTS or part.n_bytes() == 0 or not part.validator():
                 raise
             time.sleep(RETRY_WAIT_S * (fruitless + 1))
 
 
-def _request(url: str, part: Part, description: str, session: requests.Session) -> None:
+def _request(url: str, part: DownloadPart, description: str, session: requests.Session) -> None:
     # Compressed transfer would make byte positions mean something else than bytes of the file.
     headers = {"Accept-Encoding": "identity"}
     start, validator = part.n_bytes(), part.validator()
@@ -113,7 +109,7 @@ def _resume_position(response: requests.Response, asked_start: int) -> int:
     return asked_start
 
 
-def _remember_validator(part: Part, response: requests.Response) -> None:
+def _remember_validator(part: DownloadPart, response: requests.Response) -> None:
     etag = response.headers.get("ETag", "")
     # A weak ETag promises the same meaning, not the same bytes: no ground to resume on.
     strong = "" if etag.startswith("W/") else etag
