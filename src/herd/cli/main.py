@@ -118,7 +118,8 @@ def _explain(error: Exception) -> int:
     if _is_click(error, "Exit"):
         return int(getattr(error, "exit_code", EXIT_OK))
     if _is_click(error, "NoArgsIsHelpError"):
-        return EXIT_MISTAKE  # the help was printed
+        print(error.ctx.get_help(), file=sys.stderr)  # type: ignore[attr-defined]
+        return EXIT_MISTAKE
     if _is_click(error, "ClickException"):
         return _say(error.format_message(), EXIT_MISTAKE)  # type: ignore[attr-defined]
     if isinstance(error, BrokenPipeError):

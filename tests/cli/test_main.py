@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from herd.cli.main import VERBS, run
+
+
+def herd(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "herd.cli.main", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_help_lists_every_verb() -> None:
+    result = herd("--help")
+    assert result.returncode == 0
+    assert all(verb in result.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "there is no verb 'frobnicate'"),
+        (["gnerate"], "did you mean 'generate'?"),
+        (["doctor", "--nonsense"], "--nonsense"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_no_words_at_all_print_the_help() -> None:
+    result = herd()
+    assert result.returncode == 2
+    assert "Verbs:" in result.stderr
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("herd ")
+
+
+def test_a_reader_that_leaves_early_causes_no_trace(tmp_path: Path) -> None:
+    program = "import sys; from herd.cli import main\nmain._explain(BrokenPipeError()); print('x' * 100000)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=os.environ
+    )
+    assert result.returncode == 0
+    assert result.stderr == ""
