@@ -27,6 +27,7 @@ from herd.foundation.files import (
     write_text,
 )
 from herd.foundation.gguf_container import GgufContainer, GgufTensor, read_gguf
+from herd.foundation.mapped_file import map_file
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
 from herd.foundation.package_registry import fetch_distribution
 from herd.foundation.pip_settings import PipSettings
@@ -62,6 +63,7 @@ __all__ = [
     "git_commit",
     "installed_version",
     "load_or_measure_ceilings",
+    "map_file",
     "measure_and_save_ceilings",
     "measure_ceilings",
     "progress_bar",

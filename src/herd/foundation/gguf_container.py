@@ -7,7 +7,6 @@ Layout: the GGUF specification of the ggml project (docs/gguf.md).
 
 import mmap
 import struct
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -19,6 +18,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
 
 from herd.foundation.errors import UserError
+from herd.foundation.mapped_file import map_file
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -32,8 +32,6 @@ MAX_STRING_BYTES = 1 << 27  # some files embed a whole tokenizer.json
 MAX_NAME_BYTES = 1 << 12
 MAX_DIMENSIONS = 4
 MAX_ALIGNMENT_BYTES = 1 << 16
-LINUX_MAP_NORESERVE = 0x4000  # asm-generic/mman-common.h; Python's mmap does not name it
-
 STRING, ARRAY, BOOL = 8, 9, 7
 SCALAR_FORMATS = {
     0: "<B",
@@ -87,7 +85,9 @@ class GgufContainer:
 def read_gguf(path: str | Path) -> GgufContainer:
     """Map the file and check its whole header; UserError says what lies, and where."""
     path = Path(path)
-    mapped = _map(path)
+    mapped = map_file(path)
+    if mapped[: len(MAGIC)] != MAGIC:
+        raise UserError(f"{path}: not a GGUF file (it does not begin with 'GGUF')")
     cursor = _Cursor(path, mapped)
     n_tensors, n_keys = _read_counts(cursor)
     metadata = _read_metadata(cursor, n_keys)
@@ -96,27 +96,6 @@ def read_gguf(path: str | Path) -> GgufContainer:
     data_start = -(-cursor.position // alignment) * alignment
     tensors = _place(cursor, infos, data_start, alignment)
     return GgufContainer(path, metadata, tensors, mapped)
-
-
-def _map(path: Path) -> mmap.mmap:
-    if not path.is_file():  # also keeps us from waiting on a pipe
-        raise UserError(f"{path}: no such file; give the path of a GGUF file")
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != MAGIC:
-                raise UserError(f"{path}: not a GGUF file (it does not begin with 'GGUF')")
-            return _map_copy_on_write(file.fileno())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _map_copy_on_write(descriptor: int) -> mmap.mmap:
-    # Weights may be trained in place, so pages are private and writable; MAP_NORESERVE lets a file
-    # larger than memory be mapped all the same.
-    if sys.platform != "linux":
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
-    flags = mmap.MAP_PRIVATE | LINUX_MAP_NORESERVE
-    return mmap.mmap(descriptor, 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 class _Cursor:
