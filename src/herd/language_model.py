@@ -107,17 +107,17 @@ class LanguageModel:
         if not 0 < len(ids) <= context:
             raise UserError(f"got {len(ids):,} ids; the model reads 1 to {context:,}")
         if not all(0 <= i < vocabulary for i in ids):
-            raise UserError(f"ids must lie between 0 and {vocabulary - 1:,}, the model's vocabulary")
+            raise UserError(
+                f"ids must lie between 0 and {vocabulary - 1:,}, the model's vocabulary"
+            )
         tokens_1T = torch.tensor([list(ids)], device=self.model.output_weight_VD.device)
         return self.model(tokens_1T)[0].float().cpu()  # type: ignore[no-any-return]
 
     @overload
     def generate(self, prompt: str, **settings: Unpack[Settings]) -> str: ...
     @overload
-    def generate(self, prompt: Sequence[str], **settings: Unpack[Settings]) -> list[str]: ...
-    def generate(
-        self, prompt: str | Sequence[str], **settings: Unpack[Settings]
-    ) -> str | list[str]:
+    def generate(self, prompt: list[str], **settings: Unpack[Settings]) -> list[str]: ...
+    def generate(self, prompt: str | list[str], **settings: Unpack[Settings]) -> str | list[str]:
         """Continue `prompt` and return what follows; settings as in `Settings`.
 
         Of a list, prompt i draws from seed + i, and what it gives does not depend on the others.
@@ -125,12 +125,12 @@ class LanguageModel:
         """
         if isinstance(prompt, str):
             return _read_out(self.stream(prompt, **settings))
-        seed = settings.pop("seed", None)
-        seeds = [None if seed is None else seed + i for i in range(len(prompt))]
-        return [
-            _read_out(self.stream(one, seed=one_seed, **settings))
-            for one, one_seed in zip(prompt, seeds, strict=True)
-        ]
+        seed = settings.get("seed")
+        texts = []
+        for i, one in enumerate(prompt):
+            own: Settings = {**settings, "seed": None if seed is None else seed + i}
+            texts.append(_read_out(self.stream(one, **own)))
+        return texts
 
     def stream(self, prompt: str, **settings: Unpack[Settings]) -> TextGeneration:
         """Do what `generate` does, as an iterator of text pieces."""

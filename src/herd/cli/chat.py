@@ -136,6 +136,9 @@ def _talk(conversation: Conversation, lines: Iterator[str], *, patient: bool) ->
             if not patient:
                 raise
             _note(f"herd: {error}")
+        except KeyboardInterrupt:  # between two answers: nothing to keep
+            if not patient:
+                raise
 
 
 def _obey(conversation: Conversation, line: str) -> None:

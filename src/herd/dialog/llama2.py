@@ -56,5 +56,7 @@ def _split_system(dialog: Dialog) -> tuple[str, Dialog]:
     if dialog[0].role != "system":
         return "", dialog
     if len(dialog) == 1:
-        raise UserError("the Llama 2 chat format folds the system message into a user turn: add one")
+        raise UserError(
+            "the Llama 2 chat format folds the system message into a user turn: add one"
+        )
     return f"<<SYS>>\n{dialog[0].content}\n<</SYS>>\n\n", dialog[1:]

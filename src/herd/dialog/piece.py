@@ -75,7 +75,8 @@ def _encode_text(group: Sequence[Piece], tokenizer: Tokenizer) -> Iterator[tuple
     would not (the answer opens with a line break that merges with the one before it), it is cut:
     in training the answer must follow the very ids that stand before it when the model generates.
     """
-    start, ids = "", []
+    start = ""
+    ids: list[int] = []
     for piece in merge_text(group):
         whole = tokenizer.encode(start + piece.text)
         if whole[: len(ids)] == ids:

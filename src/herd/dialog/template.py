@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
@@ -57,7 +57,7 @@ class TemplateFormat:
         shielded = tuple(_shield(message, self.special_tokens, stand_ins) for message in dialog)
         text = self._render(shielded, prompt=prompt)
         spans = [] if prompt else self._answer_spans(shielded, text)
-        back = str.maketrans({stand_in: char for char, stand_in in stand_ins.items()})
+        back = {ord(stand_in): char for char, stand_in in stand_ins.items()}
         pieces = _split(text, self.special_tokens, spans)
         return merge_text(
             p if p.special else Piece(p.text.translate(back), trained=p.trained) for p in pieces
@@ -73,7 +73,9 @@ class TemplateFormat:
             )
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"the model's chat template cannot render this dialog: {reason}") from error
+            raise UserError(
+                f"the model's chat template cannot render this dialog: {reason}"
+            ) from error
 
     def _answer_spans(self, dialog: Dialog, text: str) -> list[tuple[int, int]]:
         """Find each answer in `text`: from where generation would start to where the turn ends."""
@@ -137,7 +139,8 @@ def _shield(message: Message, special_tokens: frozenset[str], stand_ins: dict[st
     look there for markers such as `</think>`, which must stay legible.
     """
     if message.role != "assistant":
-        return Message(message.role, message.content.translate(str.maketrans(stand_ins)))
+        swap = {ord(char): stand_in for char, stand_in in stand_ins.items()}
+        return Message(message.role, message.content.translate(swap))
     broken = _any_of(special_tokens).sub(
         lambda match: stand_ins[match[0][0]] + match[0][1:], message.content
     )

