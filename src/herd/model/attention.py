@@ -9,7 +9,6 @@ from typing import Protocol
 
 import torch
 from torch import nn
-from torch.nn.attention.flex_attention import BlockMask
 
 from herd import ops
 from herd.model.config import ModelConfig
@@ -46,7 +45,7 @@ class Attention(nn.Module):
         self,
         x_BTD: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
-        documents: torch.Tensor | BlockMask | None,
+        documents: ops.Documents | None,
         cache: KeyValueCache | None,
     ) -> torch.Tensor:
         """Return the attention output, shape [B, T, D]."""

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.attention.flex_attention import BlockMask
 from torch.utils.checkpoint import checkpoint
 
 from herd import ops
@@ -104,7 +103,7 @@ class Transformer(nn.Module):
         if position_BT is None:
             position_BT = default_positions(tokens_BT, segment_BT)
         rope = self._rope(position_BT)
-        documents = ops.document_mask(segment_BT)
+        documents = ops.documents_of(segment_BT)
         x_BTD = self.embedding(tokens_BT)
         for block in self.layers:
             if recompute:
@@ -135,7 +134,7 @@ class Block(nn.Module):
         self,
         x_BTD: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
-        documents: torch.Tensor | BlockMask | None,
+        documents: ops.Documents | None,
         cache: KeyValueCache | None,
     ) -> torch.Tensor:
         """Return the residual stream after this layer, shape [B, T, D]."""
@@ -164,7 +163,4 @@ def default_positions(
     Rows that share their positions are one: shape [1, T] without segments, [B, T] with.
     """
     index_1T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)[None]
-    if segment_BT is None:
-        return index_1T
-    starts_BT = functional.pad(segment_BT[:, 1:] != segment_BT[:, :-1], (1, 0), value=True)
-    return index_1T - torch.where(starts_BT, index_1T, 0).cummax(dim=1).values
+    return index_1T if segment_BT is None else index_1T - ops.segment_starts(segment_BT)

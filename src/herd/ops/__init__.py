@@ -3,7 +3,7 @@
 In: tensors and numbers. Out: tensors. Never: parameters, modules, state.
 """
 
-from herd.ops.attention import attention, attention_plain, document_mask
+from herd.ops.attention import Documents, attention, attention_plain, documents_of, segment_starts
 from herd.ops.losses import cross_entropy_chunked, cross_entropy_plain
 from herd.ops.norm import rms_norm, rms_norm_plain
 from herd.ops.rope import (
@@ -15,6 +15,7 @@ from herd.ops.rope import (
 )
 
 __all__ = [
+    "Documents",
     "RopeScaling",
     "apply_rope",
     "apply_rope_plain",
@@ -22,9 +23,10 @@ __all__ = [
     "attention_plain",
     "cross_entropy_chunked",
     "cross_entropy_plain",
-    "document_mask",
+    "documents_of",
     "rms_norm",
     "rms_norm_plain",
     "rope_angles",
     "rope_frequencies",
+    "segment_starts",
 ]

@@ -1,18 +1,35 @@
 """Causal attention inside documents, with grouped query heads.
 
-In: rotated queries, keys and values, and the segment (document) of every token. Out: the mix of
-the values, one per query. A token sees itself and what came before it in its own document
-(Llama 3 paper, section 3.2).
+In: rotated queries, keys and values, and the documents of the batch. Out: the mix of the values,
+one per query. A token sees itself and what came before it in its own document (Llama 3 paper,
+section 3.2). Three ways to the same result: `attention_plain`; PyTorch's kernels (scaled dot
+product, FlexAttention); and on a CPU `blocked_attention`.
 Never: projections, caches, positions.
 """
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+
+from herd.ops.blocked_attention import blocked_attention
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Documents:
+    """Who may look at whom in one batch, prepared once for all layers by `documents_of`.
+
+    `first_key_T` is the first key that any row's query t may see, as numbers that Python knows, or
+    None where finding out would stall the device; `block_mask` is for FlexAttention.
+    """
+
+    segment_BT: torch.Tensor
+    first_key_T: tuple[int, ...] | None = None
+    block_mask: BlockMask | None = None
 
 
 def attention_plain(
@@ -30,11 +47,11 @@ def attention_plain(
     n_keys, n_kv_heads = k_BSKC.shape[1:3]
     q_BTKGC = q_BTHC.float().reshape(n_rows, n_queries, n_kv_heads, -1, n_channels)
     scores_BKGTS = torch.einsum("BTKGC,BSKC->BKGTS", q_BTKGC, k_BSKC.float()) / n_channels**0.5
-    mask_TS = causal_mask(n_queries, n_keys, device=q_BTHC.device)
-    mask_BTS = mask_TS if segment_BT is None else mask_TS & same_segment(segment_BT)
-    visible_BKGTS = mask_BTS.reshape(-1, 1, 1, n_queries, n_keys)
-    weights_BKGTS = scores_BKGTS.masked_fill(~visible_BKGTS, float("-inf")).softmax(-1)
-    out_BTKGC = torch.einsum("BKGTS,BSKC->BTKGC", weights_BKGTS, v_BSKC.float())
+    visible_BTS = causal_mask(n_queries, n_keys, device=q_BTHC.device)[None]
+    if segment_BT is not None:
+        visible_BTS = visible_BTS & (segment_BT[:, :, None] == segment_BT[:, None, :])
+    scores_BKGTS = scores_BKGTS.masked_fill(~visible_BTS[:, None, None], float("-inf"))
+    out_BTKGC = torch.einsum("BKGTS,BSKC->BTKGC", scores_BKGTS.softmax(-1), v_BSKC.float())
     return out_BTKGC.flatten(2, 3).to(q_BTHC.dtype)
 
 
@@ -44,55 +61,67 @@ def causal_mask(n_queries: int, n_keys: int, *, device: torch.device | None = No
     return ones_TS.tril(n_keys - n_queries)
 
 
-def same_segment(segment_BT: torch.Tensor) -> torch.Tensor:
-    """Return True where two tokens share a document, shape [B, T, T]."""
-    return segment_BT[:, :, None] == segment_BT[:, None, :]
-
-
 def attention(
     q_BTHC: torch.Tensor,
     k_BSKC: torch.Tensor,
     v_BSKC: torch.Tensor,
-    documents: torch.Tensor | BlockMask | None = None,
+    documents: Documents | None = None,
 ) -> torch.Tensor:
-    """Do what `attention_plain` does, fast. `documents` comes from `document_mask`."""
-    q_BHTC, k_BKSC, v_BKSC = (x.transpose(1, 2) for x in (q_BTHC, k_BSKC, v_BSKC))
-    grouped = q_BHTC.shape[1] != k_BKSC.shape[1]
-    if isinstance(documents, BlockMask):
-        out_BHTC = _compiled_flex_attention()(
-            q_BHTC, k_BKSC, v_BKSC, block_mask=documents, enable_gqa=grouped
-        )
-        return out_BHTC.transpose(1, 2)
-    n_queries, n_keys = q_BHTC.shape[2], k_BKSC.shape[2]
-    mask = documents
-    if documents is None and 1 < n_queries < n_keys:
-        mask = causal_mask(n_queries, n_keys, device=q_BHTC.device)
-    out_BHTC = functional.scaled_dot_product_attention(
-        q_BHTC,
-        k_BKSC,
-        v_BKSC,
-        attn_mask=mask,
-        is_causal=mask is None and n_queries > 1,
-        enable_gqa=grouped,
-    )
-    return out_BHTC.transpose(1, 2)
+    """Do what `attention_plain` does by whatever is fastest where the tensors are."""
+    n_queries, n_keys = q_BTHC.shape[1], k_BSKC.shape[1]
+    if documents is not None and documents.block_mask is not None:
+        return _flex(q_BTHC, k_BSKC, v_BSKC, documents.block_mask)
+    if documents is not None or (q_BTHC.device.type == "cpu" and n_queries == n_keys > 1):
+        segment_BT = None if documents is None else documents.segment_BT
+        first_key_T = None if documents is None else documents.first_key_T
+        return blocked_attention(q_BTHC, k_BSKC, v_BSKC, segment_BT, first_key_T)
+    mask_TS = None
+    if 1 < n_queries < n_keys:
+        mask_TS = causal_mask(n_queries, n_keys, device=q_BTHC.device)
+    return functional.scaled_dot_product_attention(
+        q_BTHC.transpose(1, 2),
+        k_BSKC.transpose(1, 2),
+        v_BSKC.transpose(1, 2),
+        attn_mask=mask_TS,
+        is_causal=n_queries == n_keys > 1,
+        enable_gqa=q_BTHC.shape[2] != k_BSKC.shape[2],
+    ).transpose(1, 2)
 
 
-def document_mask(segment_BT: torch.Tensor | None) -> torch.Tensor | BlockMask | None:
-    """Prepare the mask of one batch, once for all layers.
+def documents_of(segment_BT: torch.Tensor | None) -> Documents | None:
+    """Prepare the mask of one batch; None, which is plain causal attention, for one document a row.
 
-    None (plain causal attention) when there is one document per row, which is looked up only where
-    looking does not make the processor wait for the device.
+    Nothing here reads a CUDA tensor from Python: there the mask goes to FlexAttention whole.
     """
     if segment_BT is None:
         return None
-    if segment_BT.device.type == "cuda":
-        return _block_mask(segment_BT)
-    if not torch.compiler.is_compiling() and bool((segment_BT == segment_BT[:, :1]).all()):
-        return None
-    n_tokens = segment_BT.shape[1]
-    causal_TT = causal_mask(n_tokens, n_tokens, device=segment_BT.device)
-    return (causal_TT & same_segment(segment_BT))[:, None]
+    if segment_BT.is_cuda:
+        return Documents(segment_BT=segment_BT, block_mask=_block_mask(segment_BT))
+    if torch.compiler.is_compiling():
+        return Documents(segment_BT=segment_BT)
+    first_key_T = segment_starts(segment_BT).amin(0).tolist()
+    one_a_row = bool((segment_BT == segment_BT[:, :1]).all())
+    return None if one_a_row else Documents(segment_BT=segment_BT, first_key_T=tuple(first_key_T))
+
+
+def segment_starts(segment_BT: torch.Tensor) -> torch.Tensor:
+    """Return for each token the index at which its segment began, shape [B, T]."""
+    index_1T = torch.arange(segment_BT.shape[1], device=segment_BT.device)[None]
+    begins_BT = functional.pad(segment_BT[:, 1:] != segment_BT[:, :-1], (1, 0), value=True)
+    return torch.where(begins_BT, index_1T, 0).cummax(dim=1).values
+
+
+def _flex(
+    q_BTHC: torch.Tensor, k_BSKC: torch.Tensor, v_BSKC: torch.Tensor, block_mask: BlockMask
+) -> torch.Tensor:
+    out_BHTC: torch.Tensor = _compiled_flex_attention()(
+        q_BTHC.transpose(1, 2),
+        k_BSKC.transpose(1, 2),
+        v_BSKC.transpose(1, 2),
+        block_mask=block_mask,
+        enable_gqa=q_BTHC.shape[2] != k_BSKC.shape[2],
+    )
+    return out_BHTC.transpose(1, 2)
 
 
 def _block_mask(segment_BT: torch.Tensor) -> BlockMask:

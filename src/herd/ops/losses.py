@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from herd.ops.precision import matmul_dtype, sum_dtype
+
 CHUNK_TOKENS = 512  # rows of logits alive at once
 
 
@@ -20,9 +22,11 @@ def cross_entropy_plain(
     targets_N: torch.Tensor,
     mask_N: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (sum of the masked loss in nats, sum of the mask), both float32 scalars."""
-    logits_NV = functional.linear(hidden_ND, weight_VD).float()
-    loss_N = functional.cross_entropy(logits_NV, targets_N, reduction="none")
+    """Return (sum of mask times loss in nats, sum of the mask), both scalars."""
+    logits_NV = functional.linear(hidden_ND, weight_VD)
+    loss_N = functional.cross_entropy(
+        logits_NV.to(sum_dtype(logits_NV)), targets_N, reduction="none"
+    )
     return (loss_N * mask_N).sum(), mask_N.float().sum()
 
 
@@ -40,12 +44,8 @@ def cross_entropy_chunked(
     scaled in the backward pass; so nothing is computed twice. Matrix products run in autocast's
     dtype, softmax and sums in float32.
     """
-    device_type = hidden_ND.device.type
-    compute_dtype = hidden_ND.dtype
-    if torch.is_autocast_enabled(device_type):
-        compute_dtype = torch.get_autocast_dtype(device_type)
     loss_sum: torch.Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden_ND, weight_VD, targets_N, mask_N, chunk_tokens, compute_dtype
+        hidden_ND, weight_VD, targets_N, mask_N, chunk_tokens, matmul_dtype(hidden_ND)
     )
     return loss_sum, mask_N.float().sum()
 
@@ -62,22 +62,26 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         compute_dtype: torch.dtype,
     ) -> torch.Tensor:
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        wide = sum_dtype(hidden_ND)
+        grad_hidden_ND = torch.empty_like(hidden_ND) if needs_hidden else None
+        grad_weight_VD = torch.zeros_like(weight_VD, dtype=wide) if needs_weight else None
+        loss_sum = torch.zeros((), dtype=wide, device=hidden_ND.device)
         with torch.autocast(hidden_ND.device.type, enabled=False):
             weight = weight_VD.to(compute_dtype)
-            grad_hidden_ND = torch.empty_like(hidden_ND) if needs_hidden else None
-            grad_weight_VD = _accumulator(weight_VD) if needs_weight else None
-            loss_sum = torch.zeros((), dtype=_sum_dtype(hidden_ND), device=hidden_ND.device)
             for start in range(0, hidden_ND.shape[0], chunk_tokens):
                 rows = slice(start, start + chunk_tokens)
                 hidden = hidden_ND[rows].to(compute_dtype)
-                loss_N, grad_logits_NV = _loss_and_grad_logits(
-                    hidden, weight, targets_N[rows], mask_N[rows], needs_hidden or needs_weight
-                )
-                loss_sum += loss_N.sum()
+                mask_N1 = mask_N[rows, None].to(wide)
+                loss_N1, probs_NV = _loss_and_probs((hidden @ weight.T).to(wide), targets_N[rows])
+                loss_sum += (loss_N1 * mask_N1).sum()
+                if not (needs_hidden or needs_weight):
+                    continue
+                grad_logits_NV = _minus_one_hot(probs_NV, targets_N[rows]).to(compute_dtype)
+                # The mask goes to the narrow factor of each product, not to the logits.
                 if grad_hidden_ND is not None:
-                    grad_hidden_ND[rows] = grad_logits_NV @ weight
+                    grad_hidden_ND[rows] = (grad_logits_NV @ weight) * mask_N1
                 if grad_weight_VD is not None:
-                    grad_weight_VD += grad_logits_NV.T @ hidden
+                    grad_weight_VD += grad_logits_NV.T @ (hidden * mask_N1).to(compute_dtype)
         ctx.save_for_backward(grad_hidden_ND, grad_weight_VD)
         ctx.weight_dtype = weight_VD.dtype
         return loss_sum
@@ -87,36 +91,27 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         grad_hidden_ND, grad_weight_VD = ctx.saved_tensors
         if grad_hidden_ND is not None:
-            grad_hidden_ND = grad_hidden_ND * grad_loss.to(grad_hidden_ND.dtype)
+            grad_hidden_ND = (grad_hidden_ND * grad_loss).to(grad_hidden_ND.dtype)
         if grad_weight_VD is not None:
             grad_weight_VD = (grad_weight_VD * grad_loss).to(ctx.weight_dtype)
         return grad_hidden_ND, grad_weight_VD, None, None, None, None
 
 
-def _loss_and_grad_logits(
-    hidden_ND: torch.Tensor,
-    weight_VD: torch.Tensor,
-    targets_N: torch.Tensor,
-    mask_N: torch.Tensor,
-    with_grad: bool,
+def _loss_and_probs(
+    logits_NV: torch.Tensor, targets_N: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    logits_NV = hidden_ND @ weight_VD.T
-    if logits_NV.dtype in (torch.bfloat16, torch.float16):
-        logits_NV = logits_NV.float()
-    scale_N = mask_N.to(logits_NV.dtype)
-    log_probs_NV = torch.log_softmax(logits_NV, dim=-1)
-    loss_N = -log_probs_NV.gather(-1, targets_N[:, None]).squeeze(-1) * scale_N
-    if not with_grad:
-        return loss_N, logits_NV
-    grad_NV = log_probs_NV.exp_()
-    grad_NV.scatter_add_(-1, targets_N[:, None], -torch.ones_like(loss_N)[:, None])
-    grad_NV *= scale_N[:, None]
-    return loss_N, grad_NV.to(hidden_ND.dtype)
+    """Take loss and softmax out of one exponential per logit.
+
+    The largest probability is at least 1/V, so its logarithm is safe where the target's own, which
+    may underflow to zero, is not: loss = max - target - log(largest probability).
+    """
+    largest_N1 = logits_NV.amax(-1, keepdim=True)
+    target_N1 = logits_NV.gather(-1, targets_N[:, None])
+    probs_NV = torch.softmax(logits_NV, dim=-1)
+    return largest_N1 - target_N1 - probs_NV.amax(-1, keepdim=True).log(), probs_NV
 
 
-def _sum_dtype(x: torch.Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
-
-
-def _accumulator(weight_VD: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(weight_VD, dtype=_sum_dtype(weight_VD))
+def _minus_one_hot(probs_NV: torch.Tensor, targets_N: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of the loss with respect to the logits, in place."""
+    minus_one_N1 = torch.full_like(targets_N[:, None], -1, dtype=probs_NV.dtype)
+    return probs_NV.scatter_add_(-1, targets_N[:, None], minus_one_N1)

@@ -9,6 +9,7 @@ inherit them empty.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -64,23 +65,54 @@ def rope_frequencies(
 def rope_angles(
     position_BT: torch.Tensor, frequencies: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (cos, sin) of position times frequency, float32 of shape [B, T, 1, C/2]."""
+    """Return (cos, sin) for `apply_rope`, float32 of shape [B, T, 1, C].
+
+    Both halves of the channels turn by the same angles. The sine of the first half is negated, so
+    that one product with the swapped halves does both rows of the rotation matrix.
+    """
     angle = position_BT[..., None, None].float() * frequencies
-    return angle.cos(), angle.sin()
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
 def apply_rope_plain(x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotate each pair of channels as one complex number times `cos + i sin`."""
     first, second = x_BTHC.float().chunk(2, dim=-1)
-    rotated = torch.complex(first, second) * torch.complex(cos, sin)
+    half = x_BTHC.shape[-1] // 2
+    rotated = torch.complex(first, second) * torch.complex(cos[..., half:], sin[..., half:])
     return torch.cat((rotated.real, rotated.imag), dim=-1).to(x_BTHC.dtype)
 
 
 def apply_rope(x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Do what `apply_rope_plain` does without complex numbers. In float32, cast back at the end."""
-    first, second = x_BTHC.float().chunk(2, dim=-1)
-    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    return rotated.to(x_BTHC.dtype)
+    """Do what `apply_rope_plain` does in whole-row passes. In float32, cast back at the end."""
+    rotated: torch.Tensor = _Rotate.apply(x_BTHC, cos, sin)  # type: ignore[no-untyped-call]
+    return rotated
+
+
+class _Rotate(torch.autograd.Function):
+    """A rotation, whose gradient is rotated back: nothing but the tables is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _rotate(x_BTHC, cos, sin, 1.0)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_BTHC: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        cos, sin = ctx.saved_tensors
+        return _rotate(grad_BTHC, cos, sin, -1.0), None, None
+
+
+def _rotate(
+    x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, direction: float
+) -> torch.Tensor:
+    half = x_BTHC.shape[-1] // 2
+    x32 = x_BTHC.float()
+    swapped = torch.cat((x32[..., half:], x32[..., :half]), dim=-1)
+    return (x32 * cos).addcmul_(swapped, sin, value=direction).to(x_BTHC.dtype)
 
 
 def _scale(frequencies: torch.Tensor, scaling: RopeScaling) -> torch.Tensor:
