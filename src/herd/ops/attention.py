@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from herd.ops.blocked_attention import blocked_attention
+from herd.ops.precision import sum_dtype
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,16 +44,18 @@ def attention_plain(
     Scores and softmax in float32. Query t sits at key S - T + t, so that the last query sees all
     keys. Segments need T = S.
     """
+    dtype, wide = q_BTHC.dtype, sum_dtype(q_BTHC)
     n_rows, n_queries, _, n_channels = q_BTHC.shape
     n_keys, n_kv_heads = k_BSKC.shape[1:3]
-    q_BTKGC = q_BTHC.float().reshape(n_rows, n_queries, n_kv_heads, -1, n_channels)
-    scores_BKGTS = torch.einsum("BTKGC,BSKC->BKGTS", q_BTKGC, k_BSKC.float()) / n_channels**0.5
+    q_BTHC, k_BSKC, v_BSKC = (x.to(wide) for x in (q_BTHC, k_BSKC, v_BSKC))
+    q_BTKGC = q_BTHC.reshape(n_rows, n_queries, n_kv_heads, -1, n_channels)
+    scores_BKGTS = torch.einsum("BTKGC,BSKC->BKGTS", q_BTKGC, k_BSKC) / n_channels**0.5
     visible_BTS = causal_mask(n_queries, n_keys, device=q_BTHC.device)[None]
     if segment_BT is not None:
         visible_BTS = visible_BTS & (segment_BT[:, :, None] == segment_BT[:, None, :])
     scores_BKGTS = scores_BKGTS.masked_fill(~visible_BTS[:, None, None], float("-inf"))
-    out_BTKGC = torch.einsum("BKGTS,BSKC->BTKGC", scores_BKGTS.softmax(-1), v_BSKC.float())
-    return out_BTKGC.flatten(2, 3).to(q_BTHC.dtype)
+    out_BTKGC = torch.einsum("BKGTS,BSKC->BTKGC", scores_BKGTS.softmax(-1), v_BSKC)
+    return out_BTKGC.flatten(2, 3).to(dtype)
 
 
 def causal_mask(n_queries: int, n_keys: int, *, device: torch.device | None = None) -> torch.Tensor:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from herd.foundation import UserError
+from herd.ops.precision import sum_dtype
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +78,7 @@ def rope_angles(
 
 def apply_rope_plain(x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotate each pair of channels as one complex number times `cos + i sin`."""
-    first, second = x_BTHC.float().chunk(2, dim=-1)
+    first, second = x_BTHC.to(sum_dtype(x_BTHC)).chunk(2, dim=-1)
     half = x_BTHC.shape[-1] // 2
     rotated = torch.complex(first, second) * torch.complex(cos[..., half:], sin[..., half:])
     return torch.cat((rotated.real, rotated.imag), dim=-1).to(x_BTHC.dtype)
@@ -110,7 +111,7 @@ def _rotate(
     x_BTHC: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, direction: float
 ) -> torch.Tensor:
     half = x_BTHC.shape[-1] // 2
-    x32 = x_BTHC.float()
+    x32 = x_BTHC.to(sum_dtype(x_BTHC))
     swapped = torch.cat((x32[..., half:], x32[..., :half]), dim=-1)
     return (x32 * cos).addcmul_(swapped, sin, value=direction).to(x_BTHC.dtype)
 
