@@ -134,7 +134,8 @@ class LanguageModel:
 
     def stream(self, prompt: str, **settings: Unpack[Settings]) -> TextGeneration:
         """Do what `generate` does, as an iterator of text pieces."""
-        return self._begin(self._prompt_ids(prompt), self.tokenizer.stop_ids, **settings)
+        request = self._request(self._prompt_ids(prompt), self.tokenizer.stop_ids, **settings)
+        return TextGeneration(self.model, self.tokenizer, request, stop=_stops(settings))
 
     def chat(
         self, messages: Iterable[Message | Mapping[str, str]], **settings: Unpack[Settings]
@@ -153,7 +154,10 @@ class LanguageModel:
         chat_format = self.chat_format
         ids = encode_prompt(messages, self.tokenizer, chat_format)
         settings = {"max_new_tokens": DEFAULT_ANSWER_TOKENS, **settings}
-        return self._begin(ids, end_ids(self.tokenizer, chat_format), **settings)
+        request = self._request(ids, end_ids(self.tokenizer, chat_format), **settings)
+        return TextGeneration(
+            self.model, self.tokenizer, request, stop=_stops(settings), continues=False
+        )
 
     @property
     def chat_format(self) -> DialogFormat:
@@ -178,7 +182,7 @@ class LanguageModel:
         # Nothing to continue: a document's beginning is what follows the end of another.
         return ids or ([start] if start is not None else [])
 
-    def _begin(
+    def _request(
         self,
         ids: Sequence[int],
         stop_ids: frozenset[int],
@@ -188,9 +192,9 @@ class LanguageModel:
         top_p: float = DEFAULT_SAMPLING.top_p,
         top_k: int = DEFAULT_SAMPLING.top_k,
         seed: int | None = None,
-        stop: str | Sequence[str] = (),
-    ) -> TextGeneration:
-        request = Request(
+        stop: str | Sequence[str] = (),  # read by `_stops`: it is a matter of text, not of tokens
+    ) -> Request:
+        return Request(
             prompt=tuple(ids),
             max_new_tokens=max_new_tokens,
             sampling=SamplingConfig(temperature=temperature, top_p=top_p, top_k=top_k),
@@ -198,8 +202,11 @@ class LanguageModel:
             stop_ids=stop_ids,
             vocab_size=self.tokenizer.vocab_size,
         )
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        return TextGeneration(self.model, self.tokenizer, request, stop=stops)
+
+
+def _stops(settings: Settings) -> tuple[str, ...]:
+    stop = settings.get("stop", ())
+    return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
 def _read_out(generation: TextGeneration) -> str:

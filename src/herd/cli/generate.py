@@ -18,7 +18,10 @@ def generate(
     stop: Annotated[list[str] | None, typer.Option(help="Stop before this text.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
-    """Continue a prompt; the continuation goes to stdout as it comes."""
+    """Continue a prompt.
+
+    The continuation goes to stdout as it comes.
+    """
     text = _read_stdin() if prompt == "-" else prompt
     from herd.language_model import load  # after stdin is read: torch takes seconds to import
 

@@ -8,7 +8,10 @@ import typer
 def pull(
     name: Annotated[str, typer.Argument(help="A known name (smollm2-135m) or hf:ORG/NAME.")],
 ) -> None:
-    """Fetch a model, verify it, and print where it lies; resumes what was interrupted."""
+    """Fetch a model into the cache.
+
+    Verifies it, resumes what was interrupted, and prints where the model lies.
+    """
     import sys
 
     from herd.model import pull as pull_model

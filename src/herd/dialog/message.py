@@ -33,7 +33,7 @@ class Message:
 
     def __post_init__(self) -> None:
         """Raise UserError for an unknown role or a content that is not text."""
-        if self.role in _SAME_ROLE:
+        if isinstance(self.role, str) and self.role in _SAME_ROLE:
             object.__setattr__(self, "role", _SAME_ROLE[self.role])
         if self.role not in ROLES:
             raise UserError(f"message role {self.role!r} is unknown: use one of {', '.join(ROLES)}")

@@ -135,16 +135,25 @@ def _choose_stand_ins(special_tokens: Iterable[str], texts: list[str]) -> dict[s
 def _shield(message: Message, special_tokens: frozenset[str], stand_ins: dict[str, str]) -> Message:
     """Swap what could begin a special token.
 
-    In an assistant's message only whole special tokens are broken up: templates of reasoning models
-    look there for markers such as `</think>`, which must stay legible.
+    In an assistant's message only whole special tokens are broken up, and a beginning of one at the
+    very end, which what follows might complete: templates of reasoning models look there for markers
+    such as `</think>`, which must stay legible.
     """
     if message.role != "assistant":
         swap = {ord(char): stand_in for char, stand_in in stand_ins.items()}
         return Message(message.role, message.content.translate(swap))
-    broken = _any_of(special_tokens).sub(
-        lambda match: stand_ins[match[0][0]] + match[0][1:], message.content
-    )
+    pattern = re.compile(f"{_any_of(special_tokens).pattern}|{_beginning_at_end(special_tokens)}")
+    broken = pattern.sub(lambda match: stand_ins[match[0][0]] + match[0][1:], message.content)
     return Message(message.role, broken)
+
+
+def _beginning_at_end(special_tokens: frozenset[str]) -> str:
+    """Match a proper beginning of a special token where only white space follows."""
+    beginnings = {token[:n] for token in special_tokens for n in range(1, len(token))}
+    if not beginnings:
+        return r"(?!)"
+    longest_first = sorted(beginnings, key=len, reverse=True)
+    return rf"(?:{'|'.join(map(re.escape, longest_first))})(?=\s*\Z)"
 
 
 def _split(text: str, special_tokens: frozenset[str], spans: list[tuple[int, int]]) -> list[Piece]:

@@ -31,7 +31,11 @@ class TextGeneration(Iterator[str]):
         request: Request,
         *,
         stop: Sequence[str] = (),
+        continues: bool = True,
     ) -> None:
+        """Check the request now. Without `continues` the text opens an answer, so that the space
+        with which Llama 2's tokenizer marks a beginning is not part of it.
+        """
         if any(not text for text in stop):
             raise UserError("a stop string is empty: it would end every answer at once")
         self.text = ""
@@ -39,7 +43,7 @@ class TextGeneration(Iterator[str]):
         self.n_prompt_tokens = len(request.prompt)
         self.finish_reason: FinishReason | None = None
         self._steps = stream(model, request)
-        self._decoder = TextStream(tokenizer)
+        self._decoder = TextStream(tokenizer, continues=continues)
         self._stops = StopStrings(stop)
 
     def __iter__(self) -> Iterator[str]:
