@@ -5,10 +5,29 @@ Never: models other than its classifiers; a batch that depends on anything but s
 """
 
 from herd.data.batch import Batch
+from herd.data.corpus import CleaningConfig, Corpus, prepare
 from herd.data.document import Document
 from herd.data.loader import Loader
+from herd.data.pack_corpus import pack_corpus
 from herd.data.shard_index import ShardIndex
 from herd.data.shard_reader import ShardReader
 from herd.data.shard_writer import pack
+from herd.data.sources import SourceConfig, fetch_sources, read_documents
+from herd.data.tally import Tally
 
-__all__ = ["Batch", "Document", "Loader", "ShardIndex", "ShardReader", "pack"]
+__all__ = [
+    "Batch",
+    "CleaningConfig",
+    "Corpus",
+    "Document",
+    "Loader",
+    "ShardIndex",
+    "ShardReader",
+    "SourceConfig",
+    "Tally",
+    "fetch_sources",
+    "pack",
+    "pack_corpus",
+    "prepare",
+    "read_documents",
+]

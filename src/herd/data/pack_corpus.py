@@ -1,0 +1,41 @@
+"""A prepared corpus to two shards, `train/` and `held_out/`, in one directory that appears whole."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from herd.data.corpus import Corpus, Split
+from herd.data.shard_index import ShardIndex
+from herd.data.shard_writer import write_shard
+from herd.foundation import atomic_directory, to_dict
+
+if TYPE_CHECKING:
+    from herd.tokenizer import Tokenizer
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def pack_corpus(
+    corpus: Corpus, tokenizer: "Tokenizer", directory: Path | str, *, replace: bool = False
+) -> dict[Split, ShardIndex]:
+    """Pack each split that has documents into `directory/SPLIT`; return the indexes.
+
+    Each index holds the decisions and counters of the whole corpus. Raises UserError when the
+    directory exists (unless `replace`), the disk is full, or a source changed meanwhile.
+    """
+    statistics = {
+        "sources": to_dict(corpus.sources),
+        "cleaning": to_dict(corpus.config),
+        **corpus.tally.statistics(),
+    }
+    with atomic_directory(directory, replace=replace) as partial:
+        return {
+            split: write_shard(
+                corpus.documents(split),
+                tokenizer,
+                partial / split,
+                statistics=statistics,
+                total_bytes=corpus.n_bytes(split),
+            )
+            for split in SPLITS
+            if corpus.n_documents(split)
+        }

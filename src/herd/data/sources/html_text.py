@@ -1,0 +1,95 @@
+"""The visible text of an HTML page, with the standard library's tolerant parser.
+
+Every text outside scripts, styles and the head is kept, menus included: finding the article in a page
+is another stage's work. In: HTML however broken. Out: text with a line for each block.
+"""
+
+import re
+from html.parser import HTMLParser
+
+HIDDEN = frozenset({"script", "style", "head", "template", "noscript", "svg", "math", "object"})
+BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "br",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "option",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "td",
+        "th",
+        "tr",
+        "ul",
+    ]
+)
+MAX_BLANK_LINES = re.compile(r"\n{3,}")
+WHITE_SPACE = re.compile(r"\s+")
+
+
+def html_to_text(html: str) -> str:
+    """Return the text a reader of the page would see, blocks apart by line ends."""
+    collector = _Collector()
+    collector.feed(html)
+    collector.close()
+    lines = (line.strip() for line in "".join(collector.parts).split("\n"))
+    return MAX_BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+class _Collector(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.hidden: list[str] = []
+        self.preformatted = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in HIDDEN:
+            self.hidden.append(tag)
+        elif tag == "body":
+            self.hidden.clear()  # a head that was never closed ends here
+        if tag == "pre":
+            self.preformatted += 1
+        self._break(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._break(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.hidden:
+            del self.hidden[self.hidden.index(tag) :]
+        if tag == "pre" and self.preformatted:
+            self.preformatted -= 1
+        self._break(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.parts.append(data if self.preformatted else WHITE_SPACE.sub(" ", data))
+
+    def _break(self, tag: str) -> None:
+        if tag in BLOCKS and not self.hidden:
+            self.parts.append("\n\n" if tag in ("p", "blockquote") or tag[0] == "h" else "\n")
