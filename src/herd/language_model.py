@@ -23,7 +23,14 @@ from herd.dialog import (
 )
 from herd.foundation import UserError, default_device, detect_hardware
 from herd.inference import Request, SamplingConfig, TextGeneration
-from herd.model import Transformer, find_model, load_weights, parameter_count, read_config
+from herd.model import (
+    Transformer,
+    check_vocabulary,
+    find_model,
+    load_weights,
+    parameter_count,
+    read_config,
+)
 from herd.tokenizer import Tokenizer
 from herd.tokenizer import load as load_tokenizer
 
@@ -66,11 +73,7 @@ def load(
     device = torch.device(device) if device is not None else default_device()
     tokenizer = load_tokenizer(path)
     config = read_config(path)
-    if tokenizer.vocab_size > config.vocab_size:
-        raise UserError(
-            f"{path}: the tokenizer has {tokenizer.vocab_size:,} tokens, the model only "
-            f"{config.vocab_size:,}: they do not belong together"
-        )
+    check_vocabulary(config, tokenizer, path)
     dtype = dtype or _choose_dtype(parameter_count(config), device)
     model = load_weights(path, dtype=dtype, device=device)
     return LanguageModel(model, tokenizer, name=str(target), chat_format=chat_format)

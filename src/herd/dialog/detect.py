@@ -37,10 +37,11 @@ class DialogFormat(Protocol):
 
 
 NATIVE_FORMATS: tuple[DialogFormat, ...] = (Llama3Format(), Llama2Format(), ChatMLFormat())
-_QUESTION, _ANSWER = Message("user", "Is 2 < 3?"), Message("assistant", "Yes: 3 - 2 = 1.")
+# With white space around them, which some templates strip and others keep.
+_QUESTION, _ANSWER = Message("user", " Is 2 < 3?\n"), Message("assistant", "\nYes: 3 - 2 = 1. ")
 _PROBES: tuple[tuple[Dialog, bool], ...] = (
     ((_QUESTION,), True),
-    ((Message("system", "Be\nbrief."), _QUESTION), True),
+    ((Message("system", " Be\nbrief. "), _QUESTION), True),
     ((_QUESTION, _ANSWER, _QUESTION), True),
     ((_QUESTION, _ANSWER), False),
 )

@@ -6,6 +6,15 @@ Never: parallelism, optimizers, cache allocation.
 
 from herd.model.attention import KeyValueCache
 from herd.model.config import ModelConfig, ffn_width
+from herd.model.formats import (
+    GgufKind,
+    check_vocabulary,
+    load_weights,
+    read_config,
+    save_gguf,
+    save_hf,
+    save_meta,
+)
 from herd.model.hub import find_model, pull
 from herd.model.init import init_weights
 from herd.model.presets import (
@@ -26,11 +35,13 @@ from herd.model.transformer import LossSum, Transformer
 from herd.ops import RopeScaling
 
 __all__ = [
+    "GgufKind",
     "KeyValueCache",
     "LossSum",
     "ModelConfig",
     "RopeScaling",
     "Transformer",
+    "check_vocabulary",
     "ffn_width",
     "find_model",
     "flops_per_token",
@@ -46,6 +57,11 @@ __all__ = [
     "llama32_3b",
     "llama3_70b",
     "llama3_8b",
+    "load_weights",
     "parameter_count",
     "pull",
+    "read_config",
+    "save_gguf",
+    "save_hf",
+    "save_meta",
 ]

