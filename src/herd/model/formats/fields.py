@@ -5,7 +5,6 @@ Never: a value of another type than asked for, or a Python error that does not n
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from herd.foundation import UserError
 
 MISSING: Any = object()
 LARGEST_INTEGER = (1 << 31) - 1  # above every size a model has, below every overflow
+LARGEST_NUMBER = 1e30  # held by float32, too
 SHOWN_CHARACTERS = 40
 
 
@@ -34,10 +34,10 @@ class Fields:
 
     def number(self, name: str, default: float = MISSING) -> float:
         """Return a finite float."""
-        value = float(self._get(name, int | float, "a number", default))
-        if not isfinite(value):
-            raise self.refuse(name, "is not finite")
-        return value
+        value = self._get(name, int | float, "a number", default)
+        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:  # NaN fails this, too
+            raise self.refuse(name, "is out of range")
+        return float(value)
 
     def flag(self, name: str, default: bool = MISSING) -> bool:
         """Return a truth value."""

@@ -33,7 +33,7 @@ BLOCK_TYPES = (
     *("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"),
 )
 ROPE_FACTORS = "rope_freqs.weight"
-CHUNK_VALUES = 1 << 22  # dequantised at once, so that temporaries stay near 100 MB
+CHUNK_VALUES = 1 << 20  # dequantised at once; temporaries stay within a few megabytes
 FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,
     "f16": gguf.LlamaFileType.MOSTLY_F16,
@@ -139,18 +139,19 @@ def _read_plain(container: GgufContainer, entry: GgufTensor) -> torch.Tensor:
 
 
 def _dequantize(container: GgufContainer, entry: GgufTensor) -> torch.Tensor:
-    """Return float32 values, computed some rows at a time."""
+    """Return float32 values, computed some blocks at a time.
+
+    One long row per call: gguf splits what it is given into groups of 16 rows, which is slow.
+    """
     kind = gguf.GGMLQuantizationType[entry.type]
-    row_values = entry.shape[-1]
-    raw = container.tensor_bytes(entry.name)
-    row_bytes = raw.size // (int(np.prod(entry.shape)) // row_values)
-    raw = raw.reshape(-1, row_bytes)
-    values = torch.empty(len(raw), row_values)
-    step = max(CHUNK_VALUES // row_values, 1)
+    block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+    blocks = container.tensor_bytes(entry.name).reshape(-1, int(block_bytes))
+    values = torch.empty(len(blocks), int(block))
+    step = CHUNK_VALUES // int(block)
     with np.errstate(all="ignore"):  # a damaged scale may be infinite; that is its value
-        for start in range(0, len(raw), step):
-            rows = gguf.quants.dequantize(raw[start : start + step], kind)
-            values[start : start + step] = torch.from_numpy(rows)
+        for start in range(0, len(blocks), step):
+            row = gguf.quants.dequantize(blocks[start : start + step].reshape(1, -1), kind)
+            values[start : start + step] = torch.from_numpy(row).view(-1, int(block))
     return values.reshape(entry.shape)
 
 
@@ -264,12 +265,14 @@ def _to_float16(weight: torch.Tensor, name: str) -> torch.Tensor:
 
 
 def _quantize(weight: torch.Tensor, item: _Planned) -> NDArray[np.uint8]:
-    """Return blocks of 8-bit values, computed some rows at a time."""
+    """Return blocks of 8-bit values, computed some at a time."""
     if not weight.isfinite().all():
         raise UserError(f"{item.name} is not finite, so it cannot be quantised; export as bf16")
-    blocks = np.empty((weight.shape[0], item.n_bytes // weight.shape[0]), dtype=np.uint8)
-    step = max(CHUNK_VALUES // weight.shape[1], 1)
-    for start in range(0, len(blocks), step):
-        rows = weight[start : start + step].float().numpy()
-        blocks[start : start + step] = gguf.quants.quantize(rows, item.kind)
+    values = weight.reshape(-1, Q8_BLOCK)
+    blocks = np.empty((len(values), item.n_bytes // len(values)), dtype=np.uint8)
+    step = CHUNK_VALUES // Q8_BLOCK
+    for start in range(0, len(values), step):
+        row = values[start : start + step].float().reshape(1, -1).numpy()
+        quantized = gguf.quants.quantize(row, item.kind)
+        blocks[start : start + step] = quantized.reshape(-1, blocks.shape[1])
     return blocks

@@ -75,7 +75,7 @@ def to_herd(name: str, table: Mapping[str, str]) -> str | None:
     """Return Herd's name of a tensor, or None when `table` does not know it."""
     layer = LAYER.search(name)
     if layer is None:
-        return table.get(name)
+        return None if "{" in name else table.get(name)
     pattern = table.get(f"{name[: layer.start()]}{{i}}{name[layer.end() :]}")
     return None if pattern is None else pattern.replace("{i}", layer[0])
 
