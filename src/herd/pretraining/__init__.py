@@ -1,0 +1,31 @@
+"""Pre-training, from text to an exported model.
+
+In: a plan or packed shards, a run directory. Out: tokenizer, shards, checkpoints, model, report.
+Never: a loop of its own.
+"""
+
+from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer, pack_corpus
+from herd.pretraining.initial import InitialConfig, MakeGenerate, PackedText, train_initial
+from herd.pretraining.pipeline import (
+    Plan,
+    RunResult,
+    open_packed_text,
+    run_on_shards,
+    run_pipeline,
+)
+
+__all__ = [
+    "CorpusConfig",
+    "InitialConfig",
+    "MakeGenerate",
+    "PackedText",
+    "Plan",
+    "RunResult",
+    "TokenizerConfig",
+    "make_tokenizer",
+    "open_packed_text",
+    "pack_corpus",
+    "run_on_shards",
+    "run_pipeline",
+    "train_initial",
+]

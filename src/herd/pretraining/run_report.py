@@ -1,0 +1,68 @@
+"""The report of a run of pre-training: which tables it shows.
+
+In: the recipe, the run directory, its metrics, its text, final samples. Out: `report.html`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from herd.data import ShardReader
+from herd.foundation import RunDirectory, read_json
+from herd.pretraining.initial import PackedText
+from herd.training import ReportContent, write_report
+
+N_LONGEST = 5
+
+
+def write_run_report(
+    title: str,
+    recipe: Mapping[str, Any],
+    run: RunDirectory,
+    records: Sequence[dict[str, Any]],
+    text: PackedText,
+    samples: Sequence[Mapping[str, str]],
+) -> None:
+    """Write `report.html` into the run directory."""
+    content = ReportContent(
+        title=f"Herd: {title}",
+        subtitle=f"{run.path.name}, pre-trained from random weights",
+        samples=samples,
+        sections={
+            "Data": _data(text),
+            "Configuration": recipe,
+            "Lineage": _lineage(text),
+            "Environment": read_json(run.environment_path),
+        },
+    )
+    write_report(run.report_path, records, content)
+
+
+def _data(text: PackedText) -> dict[str, Any]:
+    tables: dict[str, Any] = {"training text": _shard(text.train)}
+    if text.held_out is not None:
+        tables["held-out text"] = _shard(text.held_out)
+    # Names of single documents stay in the shard's index; here only the counts.
+    return tables | dict(text.train.index.statistics.get("counts", {}))
+
+
+def _shard(reader: ShardReader) -> dict[str, Any]:
+    offsets, names = reader.index.document_offsets, reader.index.document_names
+    lengths = [end - start for start, end in zip(offsets, offsets[1:], strict=False)]
+    longest = sorted(range(len(names)), key=lambda i: -lengths[i])[:N_LONGEST]
+    return {
+        "documents": reader.n_documents,
+        "tokens": reader.n_tokens,
+        "bytes": reader.n_bytes,
+        "bytes per token": reader.n_bytes / reader.n_tokens,
+        "longest documents": [f"{names[i]} ({lengths[i]:,} tokens)" for i in longest],
+    }
+
+
+def _lineage(text: PackedText) -> dict[str, Any]:
+    return {
+        "tokenizer": f"sha256:{text.tokenizer.fingerprint}",
+        "tokenizer size": text.tokenizer.vocab_size,
+        "training text": f"sha256:{text.train.index.sha256}",
+        "held-out text": f"sha256:{text.held_out.index.sha256}" if text.held_out else None,
+        "initial weights": "random, from the seed in the configuration",
+    }
