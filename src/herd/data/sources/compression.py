@@ -16,7 +16,7 @@ from herd.foundation import UserError
 
 SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
 # A zstd block of 4 bytes may stand for 128 KiB, so compressed input is taken in small bites.
-ZSTD_READ_BYTES = 4096
+ZSTD_READ_BYTES = 512
 
 
 class CorruptStream(Exception):  # noqa: N818
@@ -63,7 +63,7 @@ class _ZstdStream(io.RawIOBase):
         self._compressed = compressed
         self._frame: Any = None
         self._unread = b""  # compressed bytes after the end of a frame
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -85,7 +85,7 @@ class _ZstdStream(io.RawIOBase):
             return False
         try:
             self._frame = self._frame or self._decompressor.decompressobj()
-            self._ready = self._frame.decompress(data)
+            self._ready = memoryview(self._frame.decompress(data))
         except self._errors as error:
             raise CorruptStream(str(error)) from error
         if self._frame.eof:

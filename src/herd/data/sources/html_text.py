@@ -56,7 +56,7 @@ def html_to_text(html: str) -> str:
     collector = _Collector()
     collector.feed(html)
     collector.close()
-    lines = (line.strip() for line in "".join(collector.parts).split("\n"))
+    lines = (line.rstrip() for line in "".join(collector.parts).split("\n"))
     return MAX_BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
@@ -87,8 +87,14 @@ class _Collector(HTMLParser):
         self._break(tag)
 
     def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            self.parts.append(data if self.preformatted else WHITE_SPACE.sub(" ", data))
+        if self.hidden:
+            return
+        if not self.preformatted:
+            data = WHITE_SPACE.sub(" ", data)
+            if not self.parts or self.parts[-1].endswith(("\n", " ")):
+                data = data.removeprefix(" ")
+        if data:
+            self.parts.append(data)
 
     def _break(self, tag: str) -> None:
         if tag in BLOCKS and not self.hidden:
