@@ -44,7 +44,8 @@ def train_bpe(
         )
     numbered_from(0, special_tokens)  # complains before the long work
     tokens = _learn(texts, n_ordinary)
-    roles = roles_by_name(numbered_from(len(tokens), special_tokens))
+    # Shards hold no BOS (`herd.data.pack`): a model trained on them never saw one, so none is put.
+    roles = roles_by_name(numbered_from(len(tokens), special_tokens), adds_bos=False)
     return ByteLevelTokenizer(tokens, roles)
 
 
