@@ -111,12 +111,16 @@ def sentence_piece(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def train_on_text():
-    """A model that has learnt the text by heart, so that its greedy choices are clear ones."""
+    """A model that has learnt a text by heart, so that its greedy choices are clear ones.
+
+    ASCII only: llama.cpp's server does not report tokens that end within a character.
+    """
+    text = TEXT.encode("ascii", errors="ignore").decode()
 
     def train(tokenizer, **changes):
         torch.manual_seed(0)
         model = _model(_config(vocab_size=tokenizer.vocab_size, **changes))
-        ids = torch.tensor(tokenizer.encode(TEXT))
+        ids = torch.tensor(tokenizer.encode(text))
         optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
         for _ in range(60):
             starts = torch.randint(0, len(ids) - 49, (8,)).tolist()

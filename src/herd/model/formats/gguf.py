@@ -57,7 +57,13 @@ def open_gguf(path: Path) -> StoredModel:
             tensors[name] = _stored_tensor(container, entry, name, config)
         elif entry.name != ROPE_FACTORS:
             unknown.append(f"{path.name}: {entry.name!r}")
-    return StoredModel(path=path, config=config, tensors=tensors, unknown=tuple(unknown))
+    return StoredModel(
+        path=path,
+        name_there=gguf_name,
+        config=config,
+        tensors=tensors,
+        unknown=tuple(unknown),
+    )
 
 
 def read_gguf_config(path: Path) -> ModelConfig:

@@ -51,7 +51,13 @@ def open_hf(directory: Path) -> StoredModel:
             unknown.append(f"{file.path.name}: {shorten(name)}")
     if config.tie_embeddings:
         drop_tied_output(tensors)
-    return StoredModel(path=directory, config=config, tensors=tensors, unknown=tuple(unknown))
+    return StoredModel(
+        path=directory,
+        name_there=hf_name,
+        config=config,
+        tensors=tensors,
+        unknown=tuple(unknown),
+    )
 
 
 def save_hf(

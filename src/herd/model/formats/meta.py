@@ -63,7 +63,13 @@ def open_meta(directory: Path) -> StoredModel:
     tensors = {name: merge.stored(name, paths[0]) for name in shards[0]}
     if config.tie_embeddings:
         drop_tied_output(tensors)
-    return StoredModel(path=directory, config=config, tensors=tensors, unknown=unknown)
+    return StoredModel(
+        path=directory,
+        name_there=meta_name,
+        config=config,
+        tensors=tensors,
+        unknown=unknown,
+    )
 
 
 def save_meta(

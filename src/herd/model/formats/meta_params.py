@@ -86,7 +86,7 @@ def _from_params(fields: Fields, vocab_size: int, n_kv_heads: int) -> ModelConfi
     dim = fields.integer("dim")
     stated_vocabulary = fields.integer("vocab_size", -1)
     if stated_vocabulary not in (-1, vocab_size):
-        raise fields.refuse("vocab_size", f"does not fit the {vocab_size:,} embedding rows")
+        raise fields.refuse("vocab_size", f"does not fit the {vocab_size:,} rows (a shard lost?)")
     multiple_of = fields.integer("multiple_of", DEFAULT_MULTIPLE_OF)
     multiplier = fields.number("ffn_dim_multiplier", 1.0)
     if multiple_of < 1 or not 0.0 < multiplier < 1e3 or dim < 1:

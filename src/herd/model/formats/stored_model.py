@@ -32,9 +32,13 @@ class StoredTensor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredModel:
-    """Tensors by Herd's names; `unknown` holds the places of those that no Llama has."""
+    """Tensors by Herd's names; `unknown` holds the places of those that no Llama has.
+
+    `name_there` turns Herd's name of a tensor into the files' own, for messages.
+    """
 
     path: Path
+    name_there: Callable[[str], str]
     config: ModelConfig
     tensors: Mapping[str, StoredTensor]
     unknown: tuple[str, ...] = ()
@@ -81,7 +85,7 @@ def check_tensors(stored: StoredModel) -> None:
             f"weights hold {len(layers)}; one of the two files belongs to another model"
         )
     shapes = expected_shapes(stored.config)
-    missing = [name for name in shapes if name not in stored.tensors]
+    missing = [stored.name_there(name) for name in shapes if name not in stored.tensors]
     if missing:
         raise UserError(f"{stored.path}: the weights lack {_list(missing)}; get the files again")
     for name, tensor in stored.tensors.items():
