@@ -173,6 +173,19 @@ def test_a_full_disk_leaves_nothing(tmp_path, tokenizer):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_may_not_grow_leaves_nothing(tmp_path, tokenizer):
+    """The operating system's own refusal, in the middle of a write."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(UserError, match="no space left"):
+            pack(documents(["word " * 9000]), tokenizer, tmp_path / "shard")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tokenizer_without_end_of_text_is_refused(tmp_path, tokenizer):
     tokenizer.eos_id = None
     with pytest.raises(UserError, match="no end-of-text"):

@@ -105,14 +105,14 @@ def _show(indexes: "dict[str, ShardIndex]", as_json: bool) -> None:
         print(json.dumps({name: _summary(index) for name, index in indexes.items()}))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
-    totals = Table("shard", "documents", "tokens", "text", "bytes per token", "ids", "vocabulary")
+    totals = Table("shard", "documents", "tokens", "text", "bytes/token", "ids", "vocabulary")
     for name, index in indexes.items():
-        totals.add_row(name, *_totals_row(index))
+        totals.add_row(Path(name).name, *_totals_row(index))
     console.print(totals)
-    fates = Table("stage", "what happened", "how often", "for example")
+    fates = Table("stage", "what happened", "how often", Column("for example", overflow="fold"))
     statistics = next(iter(indexes.values())).statistics
     for stage, events in statistics.get("counts", {}).items():
         for event, amount in sorted(events.items(), key=lambda item: -item[1]):
@@ -130,7 +130,7 @@ def _totals_row(index: "ShardIndex") -> list[str]:
         format_bytes(index.n_bytes),
         f"{index.n_bytes / index.n_tokens:.2f}",
         index.dtype,
-        f"{index.vocab_size} ({index.tokenizer_fingerprint[:12]})",
+        f"{index.vocab_size} ({index.tokenizer_fingerprint[:8]})",
     ]
 
 

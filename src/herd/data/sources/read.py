@@ -158,7 +158,7 @@ def _is_wanted(
         tally.count("read", "file about the package or its tests")
         return False
     if suffix_of(inside) not in suffixes:
-        tally.count("read", f"file of another kind ({suffix_of(inside) or 'no ending'})")
+        tally.note("read", "file of another kind", inside)
         return False
     tally.count("read", "files")
     return True
