@@ -66,22 +66,21 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_hidden_ND = torch.empty_like(hidden_ND) if needs_hidden else None
         grad_weight_VD = torch.zeros_like(weight_VD, dtype=wide) if needs_weight else None
         loss_sum = torch.zeros((), dtype=wide, device=hidden_ND.device)
-        with torch.autocast(hidden_ND.device.type, enabled=False):
-            weight = weight_VD.to(compute_dtype)
-            for start in range(0, hidden_ND.shape[0], chunk_tokens):
-                rows = slice(start, start + chunk_tokens)
-                hidden = hidden_ND[rows].to(compute_dtype)
-                mask_N1 = mask_N[rows, None].to(wide)
-                loss_N1, probs_NV = _loss_and_probs((hidden @ weight.T).to(wide), targets_N[rows])
-                loss_sum += (loss_N1 * mask_N1).sum()
-                if not (needs_hidden or needs_weight):
-                    continue
-                grad_logits_NV = _minus_one_hot(probs_NV, targets_N[rows]).to(compute_dtype)
-                # The mask goes to the narrow factor of each product, not to the logits.
-                if grad_hidden_ND is not None:
-                    grad_hidden_ND[rows] = (grad_logits_NV @ weight) * mask_N1
-                if grad_weight_VD is not None:
-                    grad_weight_VD += grad_logits_NV.T @ (hidden * mask_N1).to(compute_dtype)
+        weight = weight_VD.to(compute_dtype)
+        for start in range(0, hidden_ND.shape[0], chunk_tokens):
+            rows = slice(start, start + chunk_tokens)
+            hidden = hidden_ND[rows].to(compute_dtype)
+            mask_N1 = mask_N[rows, None].to(wide)
+            loss_N1, probs_NV = _loss_and_probs((hidden @ weight.T).to(wide), targets_N[rows])
+            loss_sum += (loss_N1 * mask_N1).sum()
+            if not (needs_hidden or needs_weight):
+                continue
+            grad_logits_NV = _minus_one_hot(probs_NV, targets_N[rows]).to(compute_dtype)
+            # The mask goes to the narrow factor of each product, not to the logits.
+            if grad_hidden_ND is not None:
+                grad_hidden_ND[rows] = (grad_logits_NV @ weight) * mask_N1
+            if grad_weight_VD is not None:
+                grad_weight_VD += grad_logits_NV.T @ (hidden * mask_N1).to(compute_dtype)
         ctx.save_for_backward(grad_hidden_ND, grad_weight_VD)
         ctx.weight_dtype = weight_VD.dtype
         return loss_sum
