@@ -31,7 +31,7 @@ def save_ranks(tokens: Sequence[bytes], roles: SpecialTokens, directory: Path) -
 
 def save_spec(spec: Spec, roles: SpecialTokens, directory: Path) -> None:
     """Save tokenizer.json and tokenizer_config.json."""
-    write_text(directory / JSON_NAME, json.dumps(spec, ensure_ascii=False, indent=1) + "\n")
+    write_text(directory / JSON_NAME, json.dumps(spec, ensure_ascii=False))
     write_json(directory / CONFIG_NAME, tokenizer_config(roles))
 
 
@@ -43,10 +43,10 @@ def save_model_bytes(content: bytes, directory: Path) -> None:
 
 def spec_of_ranks(tokens: Sequence[bytes], roles: SpecialTokens) -> Spec:
     """Return the tokenizer.json that gives the ids of BPE by ranks."""
-    names = {token: to_alphabet(token) for token in tokens}
+    written = [to_alphabet(token) for token in tokens]
     return byte_level_spec(
-        {names[token]: rank for rank, token in enumerate(tokens)},
-        [(names[a], names[b]) for a, b in merges_of_ranks(tokens)],
+        {token: rank for rank, token in enumerate(written)},
+        merges_of_ranks(written),
         patterns=[LLAMA3_PATTERN],
         ignore_merges=True,
         roles=roles,

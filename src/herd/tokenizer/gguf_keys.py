@@ -23,8 +23,9 @@ def gguf_keys_of_ranks(
     tokens: Sequence[bytes], roles: SpecialTokens, vocab_size: int
 ) -> dict[str, Any]:
     """Return the keys of byte-level BPE by ranks (`gpt2`, `llama-bpe`)."""
-    vocab = {to_alphabet(token): rank for rank, token in enumerate(tokens)}
-    merges = [f"{to_alphabet(a)} {to_alphabet(b)}" for a, b in merges_of_ranks(tokens)]
+    written = [to_alphabet(token) for token in tokens]
+    vocab = {token: rank for rank, token in enumerate(written)}
+    merges = [f"{a} {b}" for a, b in merges_of_ranks(written)]
     return _byte_level_keys("llama-bpe", vocab, {}, merges, roles, vocab_size)
 
 

@@ -8,14 +8,16 @@ gives the ids of BPE by ranks.
 """
 
 from collections.abc import Sequence
+from typing import AnyStr
 
-Merge = tuple[bytes, bytes]
 
+def merges_of_ranks(tokens: Sequence[AnyStr]) -> list[tuple[AnyStr, AnyStr]]:
+    """Return all pairs of tokens whose union is a token, by the union's rank, then the parts'.
 
-def merges_of_ranks(tokens: Sequence[bytes]) -> list[Merge]:
-    """Return all pairs of tokens whose union is a token, by the union's rank, then the parts'."""
+    Tokens are bytes, or the same written in GPT-2's alphabet, which has a character for each byte.
+    """
     ranks = {token: rank for rank, token in enumerate(tokens)}
-    merges: list[Merge] = []
+    merges: list[tuple[AnyStr, AnyStr]] = []
     for token in tokens:
         splits = ((token[:cut], token[cut:]) for cut in range(1, len(token)))
         known = [(ranks[a], ranks[b], a, b) for a, b in splits if a in ranks and b in ranks]

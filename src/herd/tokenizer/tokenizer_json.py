@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from herd.foundation import UserError
-from herd.tokenizer.byte_alphabet import from_alphabet
+from herd.tokenizer.byte_alphabet import from_alphabet, to_alphabet
 from herd.tokenizer.byte_level import ByteLevelTokenizer
 from herd.tokenizer.fast_tokenizer import FastTokenizer, merge_pair
 from herd.tokenizer.json_spec import Spec
@@ -72,9 +72,10 @@ def ranks_of_spec(spec: Spec) -> list[bytes] | None:
         return None
     if len(set(known)) != len(known) or sum(len(token) == 1 for token in known) != 256:
         return None
-    stated = (merge_pair(merge) for merge in spec["model"]["merges"])
-    merges = [(from_alphabet(a), from_alphabet(b)) for a, b in stated]
-    return known if merges == merges_of_ranks(known) else None
+    # Compared as written: in GPT-2's alphabet a character is a byte.
+    written = [to_alphabet(token) for token in known]
+    stated = [merge_pair(merge) for merge in spec["model"]["merges"]]
+    return known if stated == merges_of_ranks(written) else None
 
 
 def _has_llama3_pipeline(spec: Spec) -> bool:
