@@ -88,6 +88,8 @@ def save_gguf(
     the disk is full, a value exceeds float16, or the tokenizer has more ids than the model.
     """
     path, config = Path(path), model.config
+    if path.is_dir():
+        raise UserError(f"{path} is a directory; give the name of a .gguf file")
     if path.exists() and not replace:
         raise UserError(f"{path} already exists; choose another name or remove it")
     check_vocabulary(config, tokenizer, path)

@@ -17,6 +17,7 @@ from herd.model.config import ModelConfig
 from herd.model.formats.fields import Fields, shorten
 from herd.model.formats.hf_config import config_from_hf, config_to_hf
 from herd.model.formats.names import HF_TO_HERD, hf_name, to_herd
+from herd.model.formats.replaceable import check_replaceable
 from herd.model.formats.safetensors_file import SafetensorsFile, open_safetensors
 from herd.model.formats.stored_model import StoredModel, StoredTensor, drop_tied_output
 from herd.model.formats.vocabulary import check_vocabulary
@@ -80,6 +81,8 @@ def save_hf(
     if tokenizer is not None:
         check_vocabulary(model.config, tokenizer, directory)
     weights = model.state_dict()
+    if replace:
+        check_replaceable(directory)
     with atomic_directory(directory, replace=replace) as partial:
         dtype = weights["embedding.weight"].dtype
         write_json(partial / CONFIG_NAME, _config_json(model.config, dtype, tokenizer))

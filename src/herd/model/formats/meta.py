@@ -22,6 +22,7 @@ from herd.model.formats.meta_params import (
     stated_heads,
 )
 from herd.model.formats.names import META_TO_HERD, meta_name, to_herd
+from herd.model.formats.replaceable import check_replaceable
 from herd.model.formats.rotary_layout import is_rotated, to_half_split, to_interleaved
 from herd.model.formats.stored_model import StoredModel, StoredTensor, drop_tied_output
 from herd.model.formats.torch_file import read_torch_file
@@ -92,6 +93,8 @@ def save_meta(
     if tokenizer is not None:
         check_vocabulary(config, tokenizer, directory)
     params, side = config_to_meta(config, n_shards)
+    if replace:
+        check_replaceable(directory)
     with atomic_directory(directory, replace=replace) as partial:
         write_json(partial / PARAMS_NAME, params)
         write_json(partial / SIDE_NAME, side)
