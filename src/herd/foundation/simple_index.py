@@ -97,7 +97,7 @@ class _UnverifiedAdapter(requests.adapters.HTTPAdapter):
     """For the hosts that pip was told to trust whatever their certificate."""
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        super().cert_verify(conn, url, False, cert)
+        super().cert_verify(conn, url, False, cert)  # type: ignore[no-untyped-call]
 
 
 def choose(
