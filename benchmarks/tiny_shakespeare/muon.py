@@ -1,13 +1,14 @@
 """Muon (Jordan et al. 2024): momentum whose singular values are all made about 1, for matrices.
 
 In: parameters with gradients. Out: changed parameters. Embedding, output and norms, which Muon is
-not for, get AdamW from the same learning rate times a constant, so one schedule drives all.
+not for, get AdamW at fixed fractions of the same learning rate, so one schedule drives all.
 Why here: it needs about a third of AdamW's steps on this task (see the experiment), and its price,
 some products of small matrices, is a tenth of a step.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,31 +22,37 @@ POLAR_EXPRESS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdamWGroup:
+    """Parameters for AdamW, and its learning rate as a fraction of Muon's."""
+
+    parameters: Sequence[nn.Parameter]
+    lr_frac: float
+
+
 class Muon(torch.optim.Optimizer):
-    """Muon for `matrices`, AdamW at `adamw_lr_frac` of its learning rate for `others`."""
+    """Muon for `matrices`, AdamW for the other groups."""
 
     def __init__(
         self,
         matrices: Sequence[nn.Parameter],
-        others: Sequence[nn.Parameter],
+        others: Sequence[AdamWGroup],
         *,
         momentum: float,
-        adamw_lr_frac: float,
         adamw_betas: tuple[float, float],
     ) -> None:
-        super().__init__([{"params": list(matrices)}, {"params": list(others)}], {"lr": 0.0})
+        groups = [{"params": list(group.parameters)} for group in others]
+        super().__init__([{"params": list(matrices)}, *groups], {"lr": 0.0})
         self.momentum = momentum
-        self.adamw_lr_frac = adamw_lr_frac
-        self.adamw = torch.optim.AdamW(
-            list(others), betas=adamw_betas, weight_decay=0.0, fused=True
-        )
+        self.adamw = torch.optim.AdamW(groups, betas=adamw_betas, weight_decay=0.0, fused=True)
+        self.lr_fracs = [group.lr_frac for group in others]
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
         """Update every parameter once, from its gradient."""
-        matrices, _ = self.param_groups
-        for group in self.adamw.param_groups:
-            group["lr"] = matrices["lr"] * self.adamw_lr_frac
+        matrices = self.param_groups[0]
+        for group, fraction in zip(self.adamw.param_groups, self.lr_fracs, strict=True):
+            group["lr"] = matrices["lr"] * fraction
         self.adamw.step()
         for same_shape in _by_shape(matrices["params"]):
             self._step_together(same_shape, matrices["lr"])

@@ -9,13 +9,14 @@ import torch
 from herd.data import Batch
 from herd.model import LossSum, ModelConfig, Transformer, init_weights
 from herd.training import Precision, train_step
-from tiny_shakespeare.muon import Muon
+from tiny_shakespeare.muon import AdamWGroup, Muon
 from tiny_shakespeare.text import Text, Windows, validation_loss
 
 DIM, N_LAYERS, N_HEADS, FFN_DIM = 128, 4, 2, 352
 CONTEXT_FROM_PROGRESS = ((0.0, 64), (0.5, 128), (0.85, 256))  # short ones are cheaper
 BATCH_TOKENS = 2048
-PEAK_LR, ADAMW_LR_FRAC = 0.02, 0.15
+PEAK_LR = 0.013  # of Muon
+ADAMW_LR_FRAC, EMBEDDING_LR_FRAC = 0.25, 2.5  # of Muon's
 WARMUP_FRAC = 0.02  # of the time budget; then a straight line to zero
 MOMENTUM, ADAMW_BETAS = 0.95, (0.9, 0.95)
 
@@ -99,15 +100,14 @@ def build_model(n_symbols: int, *, seed: int) -> Transformer:
 
 def build_optimizer(model: Transformer) -> Muon:
     """Give the matrices inside the blocks to Muon and the rest to AdamW."""
-    named = list(model.named_parameters())
-    matrices = [weight for name, weight in named if name.startswith("layers") and weight.ndim == 2]
-    others = [
-        weight for name, weight in named if not (name.startswith("layers") and weight.ndim == 2)
-    ]
+    blocks = list(model.layers.parameters())
+    norms_and_output = [model.norm.weight, model.output.weight, *(p for p in blocks if p.ndim < 2)]
     return Muon(
-        matrices,
-        others,
+        [parameter for parameter in blocks if parameter.ndim == 2],
+        [
+            AdamWGroup(parameters=norms_and_output, lr_frac=ADAMW_LR_FRAC),
+            AdamWGroup(parameters=[model.embedding.weight], lr_frac=EMBEDDING_LR_FRAC),
+        ],
         momentum=MOMENTUM,
-        adamw_lr_frac=ADAMW_LR_FRAC,
         adamw_betas=ADAMW_BETAS,
     )

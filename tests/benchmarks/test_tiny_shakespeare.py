@@ -55,7 +55,7 @@ def test_orthogonalize_does_not_see_the_length_of_a_gradient():
 
 
 def test_tall_matrices_are_updated_as_their_transposes_are():
-    from tiny_shakespeare.muon import Muon
+    from tiny_shakespeare.muon import AdamWGroup, Muon
 
     updates = []
     gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
@@ -64,7 +64,10 @@ def test_tall_matrices_are_updated_as_their_transposes_are():
         other = torch.nn.Parameter(torch.zeros(3))
         matrix.grad, other.grad = grad, torch.ones(3)
         optimizer = Muon(
-            [matrix], [other], momentum=0.95, adamw_lr_frac=0.5, adamw_betas=(0.9, 0.95)
+            [matrix],
+            [AdamWGroup(parameters=[other], lr_frac=0.5)],
+            momentum=0.95,
+            adamw_betas=(0.9, 0.95),
         )
         optimizer.param_groups[0]["lr"] = 0.1
         optimizer.step()
