@@ -18,7 +18,7 @@ BATCH_TOKENS = 2048
 PEAK_LR = 0.013  # of Muon
 ADAMW_LR_FRAC, EMBEDDING_LR_FRAC = 0.25, 2.5  # of Muon's
 WARMUP_FRAC = 0.02  # of the time budget; then a straight line to zero
-MOMENTUM, ADAMW_BETAS = 0.95, (0.9, 0.95)
+MOMENTUM, ADAMW_BETAS = 0.9, (0.9, 0.95)
 
 
 class Herd:
