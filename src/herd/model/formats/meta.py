@@ -292,6 +292,11 @@ def _alone(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _save_torch(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    # Through a Python file, a full disk is an OSError with its errno, not a RuntimeError.
     with explain_write_errors(path), path.open("wb") as file:
-        torch.save(tensors, file)
+        try:
+            torch.save(tensors, file)
+        except RuntimeError as error:
+            # torch closes its archive after a failed write, and complains about that instead.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
