@@ -1,5 +1,6 @@
 """Tokenizers that several files try, made once."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def llama3() -> Tokenizer:
 @pytest.fixture(scope="session")
 def llama2_gguf() -> Tokenizer:
     return load(need("ggml-vocab-llama-spm.gguf"))
+
+
+@pytest.fixture(scope="session")
+def saved_as(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Tokenizer], Path]:
+    """Save a tokenizer once and say where."""
+    directories: dict[str, Path] = {}
+
+    def save(tokenizer: Tokenizer) -> Path:
+        if tokenizer.fingerprint not in directories:
+            directories[tokenizer.fingerprint] = tmp_path_factory.mktemp("saved")
+            tokenizer.save(directories[tokenizer.fingerprint])
+        return directories[tokenizer.fingerprint]
+
+    return save
 
 
 @pytest.fixture(params=["trained", "llama2", "llama3"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from herd.tokenizer import TextStream, Tokenizer, load
+from herd.tokenizer import TextStream, Tokenizer
 from herd.tokenizer.sentencepiece_file import format_sentencepiece, parse_sentencepiece
 
 SEPARATOR = "\n__ggml_vocab_test__\n"
@@ -63,8 +63,3 @@ def test_a_model_written_and_read_is_the_same(folder: Path) -> None:
 def test_a_continued_stream_keeps_the_leading_space(llama2: Tokenizer) -> None:
     stream = TextStream(llama2)
     assert "".join(map(stream.push, llama2.encode("Paris"))) + stream.flush() == " Paris"
-
-
-def test_a_saved_llama2_directory_loads_the_same(llama2: Tokenizer, tmp_path: Path) -> None:
-    llama2.save(tmp_path)
-    assert load(tmp_path).fingerprint == llama2.fingerprint

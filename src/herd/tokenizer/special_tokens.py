@@ -7,7 +7,6 @@ Source: Meta's llama-models tokenizer (Llama 3.1 names); 3.0 differs in names on
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from herd.foundation import UserError
 
@@ -59,10 +58,6 @@ class SpecialTokens:
         eos = frozenset() if self.eos_id is None else frozenset({self.eos_id})
         object.__setattr__(self, "stop_ids", self.stop_ids | eos)
         object.__setattr__(self, "ids", dict(self.ids))
-
-    def read_only_ids(self) -> Mapping[str, int]:
-        """The names and ids, as a view that cannot be changed."""
-        return MappingProxyType(dict(self.ids))
 
 
 def roles_by_name(

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from herd.foundation import UserError
@@ -26,7 +27,6 @@ class Tokenizer(ABC):
         """Take the special tokens and the bytes of each id (None where an id is not in use)."""
         self.roles = roles
         self.vocab_size = len(token_bytes)
-        self.special_tokens: Mapping[str, int] = roles.read_only_ids()
         self.bos_id = roles.bos_id
         self.eos_id = roles.eos_id
         self.pad_id = roles.pad_id
@@ -34,8 +34,14 @@ class Tokenizer(ABC):
         self.adds_bos = roles.adds_bos
         self.chat_template = roles.chat_template
         self._token_bytes = token_bytes
-        self._special_ids = frozenset(self.special_tokens.values())
+        self._special_tokens = dict(roles.ids)
+        self._special_ids = frozenset(roles.ids.values())
         self._check_roles()
+
+    @property
+    def special_tokens(self) -> Mapping[str, int]:
+        """Names and ids of the special tokens; a view that cannot be changed."""
+        return MappingProxyType(self._special_tokens)
 
     def encode(
         self,
