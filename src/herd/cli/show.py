@@ -56,5 +56,9 @@ def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, value in children:
         nested = isinstance(value, dict | list) and bool(value)
-        rows += _flat(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", str(value))]
+        rows += (
+            _flat(value, f"{prefix}{name}.")
+            if nested
+            else [(f"{prefix}{name}", json.dumps(value, ensure_ascii=False))]
+        )
     return rows
