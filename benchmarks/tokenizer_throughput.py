@@ -33,7 +33,7 @@ TOTAL_BYTES = 10_000_000
 TRAINED_VOCAB_SIZE = 16_384
 TRAINING_BYTES = 3_000_000
 LINES_BYTES = 500_000  # tiktoken takes seconds a megabyte for them
-N_TURNS = 8
+N_TURNS = 6
 
 Seconds = dict[str, list[float]]
 
