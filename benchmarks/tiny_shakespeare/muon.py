@@ -2,8 +2,8 @@
 
 In: parameters with gradients. Out: changed parameters. Embedding, output and norms, which Muon is
 not for, get AdamW at fixed fractions of the same learning rate, so one schedule drives all.
-Why here: it needs about a third of AdamW's steps on this task (see the experiment), and its price,
-some products of small matrices, is a tenth of a step.
+Why here: in 850 steps of this task it ends 0.1 nats below AdamW, and its price, some products of
+small matrices, is 12 % of a step (experiments/2026-11-23-time-to-loss).
 """
 
 from collections import defaultdict

@@ -15,7 +15,8 @@ from typing import Protocol
 
 TARGET_NATS = 1.886
 NEAR_NATS = 0.06  # above the target; from there on validations are NEAR_LOOK_S apart
-FAR_LOOK_S, NEAR_LOOK_S = 2.0, 0.5  # training seconds between validations
+NEAR_LOOK_S = 0.5  # training seconds between validations
+FAR_LOOK_FRAC = 0.15  # of the training seconds so far
 
 
 class Learner(Protocol):
@@ -95,17 +96,17 @@ def run(
         step_s = watch.wall_s - before_s
         if watch.wall_s >= next_look_s:
             _look(name, learner, watch, n_steps, points)
-            next_look_s = watch.wall_s + _pause_s(points[-1][1])
+            next_look_s = watch.wall_s + _pause_s(*points[-1])
     busy_frac = watch.cpu_s / (watch.wall_s * threads)
     _look(name, learner, watch, n_steps, points)
     return Curve(points=tuple(points), n_steps=n_steps, busy_frac=busy_frac)
 
 
-def _pause_s(nats: float) -> float:
+def _pause_s(seconds: float, nats: float) -> float:
     """Return the training seconds to the next validation: often near the target, none past it."""
     if nats <= TARGET_NATS:
         return math.inf
-    return NEAR_LOOK_S if nats <= TARGET_NATS + NEAR_NATS else FAR_LOOK_S
+    return NEAR_LOOK_S if nats <= TARGET_NATS + NEAR_NATS else seconds * FAR_LOOK_FRAC
 
 
 def _look(
