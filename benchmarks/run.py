@@ -15,7 +15,10 @@ def main(names: list[str]) -> int:
     """Run the benchmarks and return 0, 2 for an unknown name, 1 if one failed."""
     known = sorted(path.stem for path in HERE.glob("*.py") if path != Path(__file__).resolve())
     if unknown := [name for name in names if name not in known]:
-        print(f"no benchmark called {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        print(
+            f"no benchmark called {', '.join(unknown)}; there are {', '.join(known)}",
+            file=sys.stderr,
+        )
         return 2
     lines, failed = [], []
     for name in names or known:
