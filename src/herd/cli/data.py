@@ -8,7 +8,12 @@ import typer
 if TYPE_CHECKING:
     from herd.data import ShardIndex, SourceConfig
 
-app = typer.Typer(help="Fetch, pack and inspect text for training.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch, pack and inspect text for training.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 Locations = Annotated[
     list[str],
@@ -18,7 +23,7 @@ Locations = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
 @app.command()
@@ -31,13 +36,26 @@ def pack(
     ] = 0.05,
     text_field: Annotated[str, typer.Option(help="Field of records that holds the text.")] = "text",
     include: Annotated[
-        list[str] | None, typer.Option(help="Read only files like this, whatever their ending.")
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Read only files like this, whatever their ending; may be repeated.",
+        ),
     ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files like this.")] = None,
-    min_chars: Annotated[int, typer.Option(help="Drop shorter documents.")] = 1,
-    keep_licences: Annotated[bool, typer.Option(help="Leave Gutenberg headers in.")] = False,
-    keep_editions: Annotated[bool, typer.Option(help="Keep every edition of a work.")] = False,
-    replace: Annotated[bool, typer.Option(help="Replace the directory if it exists.")] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Leave out files like this; may be repeated."),
+    ] = None,
+    min_chars: Annotated[int, typer.Option(help="Drop documents of fewer characters.")] = 1,
+    keep_licences: Annotated[
+        bool, typer.Option("--keep-licences", help="Leave Gutenberg headers in.")
+    ] = False,
+    keep_editions: Annotated[
+        bool, typer.Option("--keep-editions", help="Keep every edition of a work.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the directory if it exists.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Clean, deduplicate, split and tokenize SOURCES into shards for training."""
@@ -59,7 +77,9 @@ def pack(
 @app.command()
 def inspect(
     directory: Annotated[Path, typer.Argument(help="A shard, or what `herd data pack` made.")],
-    verify: Annotated[bool, typer.Option(help="Read every byte and check its digest.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every byte and check its digest.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a packed directory holds and what was left out of it."""

@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Train, inspect and use tokenizers.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train, inspect and use tokenizers.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 HELP = {"help_option_names": ["-h", "--help"]}
 Source = Annotated[
     Path,
@@ -34,7 +39,7 @@ def train(
 @app.command(context_settings=HELP)
 def show(
     source: Source,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Show what a tokenizer is: size, special tokens, roles, fingerprint."""
     import json

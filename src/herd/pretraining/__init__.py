@@ -4,7 +4,7 @@ In: a plan or packed shards, a run directory. Out: tokenizer, shards, checkpoint
 Never: a loop of its own.
 """
 
-from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer, pack_corpus
+from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
 from herd.pretraining.initial import InitialConfig, MakeGenerate, PackedText, train_initial
 from herd.pretraining.pipeline import (
     Plan,
@@ -24,7 +24,6 @@ __all__ = [
     "TokenizerConfig",
     "make_tokenizer",
     "open_packed_text",
-    "pack_corpus",
     "run_on_shards",
     "run_pipeline",
     "train_initial",

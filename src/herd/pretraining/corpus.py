@@ -1,17 +1,15 @@
-"""From sources to what training needs first: a tokenizer, and shards packed with it.
+"""From sources to what training needs first: the tokenizer that the corpus is packed with.
 
-In: sources, how to clean them, a vocabulary size or an existing tokenizer. Out: a tokenizer; a
-directory with the shards `train` and, where something is held out, `held_out`.
+In: sources, how to clean them, a vocabulary size or an existing tokenizer. Out: a tokenizer.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Self
 
-from herd.data import CleaningConfig, Corpus, Document, SourceConfig, pack
-from herd.foundation import UserError, atomic_directory
+from herd.data import CleaningConfig, Corpus, Document, SourceConfig
+from herd.foundation import UserError
 from herd.tokenizer import Tokenizer, train_bpe
 from herd.tokenizer import load as load_tokenizer
 
@@ -69,18 +67,3 @@ def sample_documents(documents: Iterable[Document], share: float) -> Iterator[Do
         digest = hashlib.sha256(document.name.encode()).digest()
         if int.from_bytes(digest[:8], "big") < share * 2**64:
             yield document
-
-
-def pack_corpus(corpus: Corpus, tokenizer: Tokenizer, directory: Path) -> None:
-    """Write the shards of both splits below `directory`, which appears when both are whole."""
-    statistics = corpus.tally.statistics()
-    with atomic_directory(directory) as partial:
-        for split in ("train", "held_out"):
-            if corpus.n_documents(split):
-                pack(
-                    corpus.documents(split),
-                    tokenizer,
-                    partial / split,
-                    statistics=statistics,
-                    total_bytes=corpus.n_bytes(split),
-                )

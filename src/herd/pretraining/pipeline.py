@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from herd.data import Corpus, ShardReader, prepare
+from herd.data import Corpus, ShardReader, pack_corpus, prepare
 from herd.foundation import (
     RunDirectory,
     UserError,
@@ -26,7 +26,7 @@ from herd.foundation import (
     write_json,
 )
 from herd.model import ModelConfig, Transformer, parameter_count, save_hf
-from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer, pack_corpus
+from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
 from herd.pretraining.initial import InitialConfig, MakeGenerate, PackedText, train_initial
 from herd.pretraining.run_claim import SUMMARY_FILE, Claim, claim_run
 from herd.pretraining.run_log import RunLog
