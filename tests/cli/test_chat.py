@@ -141,6 +141,13 @@ class Terminal:
             seen += os.read(self.fd, 65536).decode(errors="replace")
         return seen
 
+    def wait_for_more_than(self, text: str) -> None:
+        """Read until something stands behind `text`."""
+        if self.wait_for(text).endswith(text):
+            ready, _, _ = select.select([self.fd], [], [], DEADLINE_S)
+            assert ready, f"waited for more than {text!r}"
+            os.read(self.fd, 65536)
+
     def leave(self) -> int:
         """Wait for the end; return the exit code."""
         try:
@@ -162,7 +169,7 @@ def test_at_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_leaves(
     terminal.type("\x03")  # at the prompt it drops the line
     terminal.wait_for("> ")
     terminal.type("one\n")
-    terminal.wait_for("one\r\n")
+    terminal.wait_for_more_than("one\r\n")  # the answer has begun
     terminal.type("\x03")
     terminal.wait_for("[stopped]")
     terminal.type("/dance\n")

@@ -136,9 +136,10 @@ def _talk(conversation: Conversation, lines: Iterator[str], *, patient: bool) ->
             if not patient:
                 raise
             _note(f"herd: {error}")
-        except KeyboardInterrupt:  # between two answers: nothing to keep
+        except KeyboardInterrupt:  # before the answer's first word: nothing to keep
             if not patient:
                 raise
+            _note("[stopped]")
 
 
 def _obey(conversation: Conversation, line: str) -> None:

@@ -18,7 +18,7 @@ app = typer.Typer(
 Locations = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCES...",
+        metavar="SOURCES",
         help="Directories, files, pypi:NAME==VERSION, or python:stdlib.",
         show_default=False,
     ),
@@ -26,7 +26,7 @@ Locations = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
-@app.command()
+@app.command(short_help="Clean, split and tokenize SOURCES into shards.")
 def pack(
     locations: Locations,
     tokenizer: Annotated[Path, typer.Option(help="Tokenizer file or directory.")],
@@ -93,7 +93,7 @@ def inspect(
     _show({str(reader.directory): reader.index for reader in readers}, as_json)
 
 
-@app.command()
+@app.command(short_help="Bring the packages among SOURCES into the cache.")
 def fetch(locations: Locations) -> None:
     """Bring the packages among SOURCES into the cache; print where they lie."""
     from herd.data import fetch_sources

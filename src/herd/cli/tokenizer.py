@@ -18,7 +18,7 @@ Source = Annotated[
 ]
 
 
-@app.command(context_settings=HELP)
+@app.command(context_settings=HELP, short_help="Train byte-level BPE of Llama 3's kind.")
 def train(
     inputs: Annotated[list[Path], typer.Argument(help="Text files, or directories of them.")],
     out: Annotated[Path, typer.Option(help="Directory to write; must not exist.")],
@@ -36,7 +36,7 @@ def train(
     typer.echo(f"wrote {out}: {tokenizer.vocab_size:,} ids", err=True)
 
 
-@app.command(context_settings=HELP)
+@app.command(context_settings=HELP, short_help="Show size, special tokens, roles, fingerprint.")
 def show(
     source: Source,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
