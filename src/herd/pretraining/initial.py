@@ -45,9 +45,11 @@ from herd.training import (
     Outcome,
     Precision,
     Speedometer,
+    StepMetrics,
     TensorBoardLog,
     Trainee,
     TrainState,
+    Verdict,
     build_optimizer,
     every_tokens,
     longest_context,
@@ -131,7 +133,11 @@ def train_initial(
             store=store,
             record=record,
             speed=_speedometer(model_config, config, device),
-            hooks=[*_hooks(config, text, model, loss, device, make_generate), stop],
+            hooks=[
+                *_hooks(config, text, model, loss, device, make_generate),
+                _doubt_the_ceiling(log),
+                stop,
+            ],
         )
     return model, outcome
 
@@ -257,6 +263,22 @@ def _hooks(
         hook = sampling_hook(generate, config.sample_prompts)
         hooks.append(every_tokens(config.sample_every_tokens, horizon, hook))
     return hooks
+
+
+def _doubt_the_ceiling(log: RunLog) -> Hook:
+    """Return a hook that says once when the speed is above what was measured to be possible."""
+    said: list[int] = []
+
+    def doubt(state: TrainState, metrics: StepMetrics) -> Verdict:
+        if metrics.mfu is not None and metrics.mfu > 1 and not said:
+            said.append(state.step)
+            log.say(
+                f"MFU is {metrics.mfu:.0%}, so the saved ceiling was measured on a busy machine; "
+                "`herd doctor` measures it again"
+            )
+        return Verdict()
+
+    return doubt
 
 
 def _held_out(config: InitialConfig, reader: ShardReader) -> HeldOut:
