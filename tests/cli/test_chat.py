@@ -166,6 +166,9 @@ def test_at_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_leaves(
     terminal = Terminal(str(babbler), *ENDLESS)
     greeting = terminal.wait_for("> ")
     assert "parameters, context 2,048 tokens" in greeting
+    terminal.type("half a line")
+    terminal.wait_for("half a line")
+    time.sleep(0.3)  # a signal before readline sleeps waits for the next key, in any Python program
     terminal.type("\x03")  # at the prompt it drops the line
     terminal.wait_for("> ")
     terminal.type("one\n")
