@@ -15,7 +15,6 @@ from herd.foundation import (
     describe_environment,
     detect_hardware,
     format_bytes,
-    format_count,
     measure_and_save_ceilings,
     to_dict,
 )
@@ -74,8 +73,9 @@ def _print(findings: dict[str, Any], ceilings: Ceilings) -> None:
         "GPUs": ", ".join(hardware.gpus) or "none; everything below runs on the CPU",
         "cache": findings["cache"],
     }
+    threads = f"{ceilings.threads} thread{'' if ceilings.threads == 1 else 's'}"
     for dtype, flops_per_s in ceilings.matmul_flops_per_s.items():
-        rows[f"{dtype} matmul"] = f"{format_count(flops_per_s)}FLOP/s ({ceilings.threads} threads)"
+        rows[f"{dtype} matmul"] = f"{flops_per_s / 1e9:,.0f} GFLOP/s ({threads})"
     rows["memory copy"] = f"{format_bytes(ceilings.memory_bytes_per_s)}/s"
     for name, value in rows.items():
         print(f"{name:16} {value}")

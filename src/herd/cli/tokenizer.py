@@ -33,7 +33,8 @@ def train(
     with atomic_directory(out) as partial:
         tokenizer = train_bpe(read_texts(inputs), vocab_size=vocab_size)
         tokenizer.save(partial)
-    typer.echo(f"wrote {out}: {tokenizer.vocab_size:,} ids", err=True)
+    few = "" if tokenizer.vocab_size >= vocab_size else "; the text has no more pairs to merge"
+    typer.echo(f"wrote {out}: {tokenizer.vocab_size:,} ids{few}", err=True)
 
 
 @app.command(context_settings=HELP, short_help="Show size, special tokens, roles, fingerprint.")
