@@ -161,6 +161,15 @@ def test_an_existing_directory_is_replaced_only_when_asked(folder, tokenizer, tm
         pack_corpus(prepared(folder), tokenizer, tmp_path / "packed")
     pack_corpus(prepared(folder), tokenizer, tmp_path / "packed", replace=True)
     assert ShardReader(tmp_path / "packed" / "train").n_documents > 0
+    pack_corpus(prepared(folder), tokenizer, tmp_path / "packed", replace=True)
+
+
+def test_a_directory_of_other_things_is_never_replaced(folder, tokenizer, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.tex").write_text("precious")
+    with pytest.raises(UserError, match="not a packed directory"):
+        pack_corpus(prepared(folder), tokenizer, tmp_path / "precious", replace=True)
+    assert (tmp_path / "precious" / "thesis.tex").exists()
 
 
 @pytest.mark.parametrize("config", [CleaningConfig(), CleaningConfig(min_chars=9)])

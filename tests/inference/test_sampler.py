@@ -122,3 +122,14 @@ def test_without_a_seed_draws_differ() -> None:
 def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(UserError, match=f"{field} is {value}"):
         SamplingConfig(**{field: value})
+
+
+def test_logits_that_are_no_numbers_are_one_clear_line() -> None:
+    for temperature in (0.0, 1.0):
+        with pytest.raises(UserError, match="NaN"):
+            Sampler(SamplingConfig(temperature=temperature)).sample(torch.full((1, 4), math.nan))
+
+
+def test_a_seed_beyond_64_bits_is_refused() -> None:
+    with pytest.raises(UserError, match="64 bits"):
+        Sampler(SamplingConfig(), seed=10**30)

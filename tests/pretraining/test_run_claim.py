@@ -39,10 +39,18 @@ def test_a_finished_run_says_so(run, resume: bool) -> None:
 
 def test_another_recipe_is_refused_naming_what_differs(run) -> None:
     claim_run(run, RECIPE, resume=False)
+    (run.path / "tokenizer").mkdir()
     other = {**RECIPE, "model": {"dim": 16, "layers": [1, 2]}}
     with pytest.raises(UserError, match="another recipe: model.dim was 8, is 16"):
         claim_run(run, other, resume=True)
     assert json.loads(run.recipe_path.read_text())["model"]["dim"] == 8
+
+
+def test_another_recipe_takes_over_where_nothing_was_made(run) -> None:
+    claim_run(run, RECIPE, resume=False)
+    other = {**RECIPE, "name": "corrected"}
+    assert claim_run(run, other, resume=False) is Claim.NEW
+    assert json.loads(run.recipe_path.read_text())["name"] == "corrected"
 
 
 def test_a_directory_of_other_things_is_left_alone(run) -> None:

@@ -66,6 +66,8 @@ def test_a_function_that_is_absent_or_returns_no_recipe_is_named(file: Path) -> 
         find_recipe(f"{file}:yours")
     with pytest.raises(UserError, match="returned int, not a Recipe"):
         find_recipe(f"{file}:no_recipe")
+    with pytest.raises(UserError, match="unlucky does not run: NameError"):
+        find_recipe(f"{file}:unlucky")
 
 
 def test_a_file_that_does_not_run_says_why(tmp_path: Path) -> None:

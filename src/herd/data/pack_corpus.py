@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from herd.data.corpus import Corpus, Split
-from herd.data.shard_index import ShardIndex
+from herd.data.shard_index import INDEX_NAME, ShardIndex
 from herd.data.shard_writer import write_shard
-from herd.foundation import atomic_directory, to_dict
+from herd.foundation import UserError, atomic_directory, to_dict
 
 if TYPE_CHECKING:
     from herd.tokenizer import Tokenizer
@@ -20,8 +20,10 @@ def pack_corpus(
     """Pack each split that has documents into `directory/SPLIT`; return the indexes.
 
     Each index holds the decisions and counters of the whole corpus. Raises UserError when the
-    directory exists (unless `replace`), the disk is full, or a source changed meanwhile.
+    directory exists (unless `replace` and it holds shards or nothing), the disk is full, or a source changed meanwhile.
     """
+    if replace:
+        _check_replaceable(Path(directory))
     statistics = {
         "sources": to_dict(corpus.sources),
         "cleaning": to_dict(corpus.config),
@@ -39,3 +41,14 @@ def pack_corpus(
             for split in SPLITS
             if corpus.n_documents(split)
         }
+
+
+def _check_replaceable(directory: Path) -> None:
+    """Raise UserError unless the directory is absent, empty or a packed one: texts are no shards."""
+    if not directory.exists():
+        return
+    if directory.is_dir():
+        is_packed = any((directory / split / INDEX_NAME).exists() for split in SPLITS)
+        if is_packed or not any(directory.iterdir()):
+            return
+    raise UserError(f"{directory} is not a packed directory; to be safe, remove it yourself")

@@ -20,6 +20,8 @@ from herd.foundation.errors import UserError
 
 READ_CHUNK_BYTES = 1 << 20
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNWRITABLE = {errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG}
+REFUSALS = (PermissionError, NotADirectoryError, FileExistsError)  # the last: a file, no directory
 PARTIAL_MARK = ".partial-"  # names with this inside were never finished
 
 
@@ -118,7 +120,7 @@ def explain_write_errors(path: Path | str) -> Iterator[None]:
         if error.errno in DISK_FULL:
             message = f"no space left on the disk while writing {path}; free some and run again"
             raise UserError(message) from error
-        if isinstance(error, PermissionError | NotADirectoryError) or error.errno == errno.EROFS:
+        if isinstance(error, REFUSALS) or error.errno in UNWRITABLE:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
         raise
 

@@ -41,6 +41,8 @@ class Sampler:
 
     def __init__(self, config: SamplingConfig, *, seed: int | None = None) -> None:
         self.config = config
+        if seed is not None and not -(2**63) <= seed < 2**63:
+            raise UserError(f"seed is {seed}: give one that fits 64 bits")
         # On the CPU wherever the model is, so that a seed means the same on every device.
         self._generator = torch.Generator(device="cpu")
         if seed is None:
@@ -55,6 +57,11 @@ class Sampler:
         """
         logits_BV = logits_BV.float()
         logprobs_BV = logits_BV.log_softmax(-1)
+        if logprobs_BV.isnan().any():
+            raise UserError(
+                "the model's logits are not numbers (NaN): its weights are damaged, or its training "
+                "went wrong; get the files again or take an earlier checkpoint"
+            )
         if self.config.temperature == 0.0:
             ids_B = logits_BV.argmax(-1)
         else:

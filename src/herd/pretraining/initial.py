@@ -85,6 +85,8 @@ class InitialConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"initial.seed must be 0 to 2**63 - 1: {self.seed}")
         for name in ("validate_every_tokens", "validate_tokens", "sample_every_tokens"):
             if getattr(self, name) < 0:
                 raise UserError(f"initial.{name} must not be negative: {getattr(self, name)}")

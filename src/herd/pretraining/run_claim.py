@@ -20,6 +20,7 @@ from herd.foundation import (
 SUMMARY_FILE = "summary.json"  # written last: its presence says that the run is done
 SHOWN_DIFFERENCES = 3
 OURS_BEFORE_THE_RECIPE = {".lock", "log.txt"}
+OURS_BEFORE_THE_WORK = OURS_BEFORE_THE_RECIPE | {"environment.json", "recipe.json"}
 
 
 class Claim(Enum):
@@ -41,7 +42,10 @@ def claim_run(run: RunDirectory, recipe: Mapping[str, Any], *, resume: bool) -> 
         write_json(run.environment_path, describe_environment())
         write_json(run.recipe_path, recipe)
         return Claim.NEW
-    _refuse_other_recipe(run, recipe)
+    if found := _changes(run, recipe):
+        _refuse_if_begun(run, found)
+        write_json(run.recipe_path, recipe)
+        return Claim.NEW
     if (run.path / SUMMARY_FILE).exists():
         return Claim.DONE
     if not resume:
@@ -65,10 +69,14 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
         yield f"{where} was {json.dumps(old)}, is {json.dumps(new)}"
 
 
-def _refuse_other_recipe(run: RunDirectory, recipe: Mapping[str, Any]) -> None:
+def _changes(run: RunDirectory, recipe: Mapping[str, Any]) -> list[str]:
     # Through JSON, where tuples are lists, as the saved one went.
-    found = list(differences(read_json(run.recipe_path), json.loads(json.dumps(recipe))))
-    if found:
+    return list(differences(read_json(run.recipe_path), json.loads(json.dumps(recipe))))
+
+
+def _refuse_if_begun(run: RunDirectory, found: list[str]) -> None:
+    """Another recipe may take a directory over in which a first, mistaken one made nothing yet."""
+    if any(path.name not in OURS_BEFORE_THE_WORK for path in run.path.iterdir()):
         more = len(found) - SHOWN_DIFFERENCES
         rest = f" and {more} more" if more > 0 else ""
         raise UserError(

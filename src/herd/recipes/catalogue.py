@@ -44,7 +44,7 @@ def find_recipe(name: str) -> Recipe:
         return _from_file(name)
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}."
         raise UserError(f"no recipe {name!r}; {hint} Or name your own: my_file.py:my_recipe")
     return RECIPES[name]()
 
@@ -68,7 +68,12 @@ def _from_file(name: str) -> Recipe:
     make = getattr(module, function, None)
     if not callable(make):
         raise UserError(f"{path} has no function {function!r}")
-    recipe = make()
+    try:
+        recipe = make()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} does not run: {type(error).__name__}: {error}") from error
     if not isinstance(recipe, Recipe):
         raise UserError(f"{name} returned {type(recipe).__name__}, not a Recipe")
     return recipe

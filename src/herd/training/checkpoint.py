@@ -172,8 +172,16 @@ def _tensors(trainee: Trainee, *, with_random: bool) -> dict[str, Any]:
 
 
 def _cause(failure: CheckpointException) -> BaseException:
-    """Return what went wrong on the first rank; torch wraps it in a BaseException of its own."""
-    return next((error for error, _ in failure.failures.values()), failure)
+    """Return what went wrong on the first rank; torch wraps it in a BaseException of its own.
+
+    After a failed write torch closes its archive and complains about that instead; the operating
+    system's refusal is what it was about.
+    """
+    first = next((error for error, _ in failure.failures.values()), failure)
+    context: BaseException | None = first
+    while context is not None and not isinstance(context, OSError):
+        context = context.__context__
+    return context or first
 
 
 def _prepare_optimizer_state(trainee: Trainee, table: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ class LoopConfig:
         """Check every field."""
         if self.horizon_tokens < 1:
             raise UserError(f"loop.horizon_tokens must be at least 1: {self.horizon_tokens}")
-        if self.clip_norm <= 0:
+        if not self.clip_norm > 0:  # nan as well
             raise UserError(f"loop.clip_norm must be above 0: {self.clip_norm}")
         if self.checkpoint_every_tokens < 0 or self.keep_checkpoints < 1:
             raise UserError(

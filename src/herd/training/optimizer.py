@@ -28,9 +28,9 @@ class OptimizerConfig:
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"optimizer.{name} must lie in [0, 1), not {getattr(self, name)}")
-        if self.epsilon <= 0:
+        if not self.epsilon > 0:  # nan as well
             raise UserError(f"optimizer.epsilon must be above 0, not {self.epsilon}")
-        if self.weight_decay < 0:
+        if not self.weight_decay >= 0:
             raise UserError(f"optimizer.weight_decay must not be negative: {self.weight_decay}")
 
 
