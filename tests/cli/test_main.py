@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from herd.cli import main
 from herd.cli.main import VERBS, run
 
 
@@ -53,3 +54,8 @@ def test_a_reader_that_leaves_early_causes_no_trace(tmp_path: Path) -> None:
     )
     assert result.returncode == 0
     assert result.stderr == ""
+
+
+def test_a_refusal_of_the_system_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main._explain(PermissionError(13, "Permission denied", "some/file")) == 2
+    assert capsys.readouterr().err == "herd: some/file: Permission denied\n"

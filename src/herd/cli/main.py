@@ -6,6 +6,7 @@ sub-commands, a `typer.Typer` called `app`.
 """
 
 import difflib
+import errno
 import importlib
 import os
 import signal
@@ -124,6 +125,9 @@ def _explain(error: Exception) -> int:
         return _say(error.format_message(), EXIT_MISTAKE)  # type: ignore[attr-defined]
     if isinstance(error, BrokenPipeError):
         return _leave_broken_pipe()
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        where = error.filename or "writing the output"
+        return _say(f"{where}: {error.strerror}", EXIT_MISTAKE)
     if isinstance(error, MemoryError):
         return _say("out of memory; use a smaller model, batch or context", EXIT_MISTAKE)
     raise error
