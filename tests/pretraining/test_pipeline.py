@@ -215,9 +215,22 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_built(
 ) -> None:
     import torch
 
-    from herd.pretraining.initial import check_fit
+    from herd.pretraining.initial import check_fit, check_vocabulary
 
     recipe = make_recipe(words)
+    model = replace(recipe.model, **change)
     text = open_packed_text(done / "shards", load_tokenizer(done / "tokenizer"))
     with pytest.raises(UserError, match=complaint):
-        check_fit(replace(recipe.model, **change), recipe.initial, text, torch.device("cpu"))
+        check_fit(model, recipe.initial, torch.device("cpu"))
+        check_vocabulary(model, text)
+
+
+def test_a_model_too_large_for_the_machine_leaves_no_directory(
+    tmp_path: Path, words, make_recipe
+) -> None:
+    recipe = make_recipe(words)
+    giant = replace(recipe, model=replace(recipe.model, dim=2**18, head_dim=16, ffn_dim=10**6))
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(UserError, match="choose a smaller model"):
+        run_pipeline(plan_of(giant), run, resume=False, make_generate=make_generate)
+    assert not run.path.exists()

@@ -187,4 +187,8 @@ def _digest(text: str) -> bytes:
 def _nothing_left(sources: Sequence[SourceConfig], tally: Tally) -> str:
     where = ", ".join(source.location for source in sources) or "no source at all"
     fates = [sentence for stage in ("read", "clean") if (sentence := tally.sentence(stage))]
-    return f"no usable text in {where}: {'; '.join(fates) or 'no file of a known kind'}"
+    if fates:
+        return f"no usable text in {where}: {'; '.join(fates)}"
+    patterns = sorted({pattern for source in sources for pattern in source.include})
+    chosen = f" matches include={', '.join(patterns)}" if patterns else ""
+    return f"no usable text in {where}: no file of a known kind{chosen}"

@@ -1,4 +1,4 @@
-"""The Llama 2 chat format (Meta's `llama` reference code; specs: llama2, section 8).
+"""The Llama 2 chat format (after Meta's `llama`, `generation.py`).
 
 In: a checked dialog. Out: pieces. Each finished pair is `<s>[INST] user [/INST] answer </s>`, the
 system message is folded into the first user turn between <<SYS>> tags.

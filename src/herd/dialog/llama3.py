@@ -1,4 +1,4 @@
-"""The Llama 3 chat format (Meta's `llama-models` reference code; specs: llama3, section 12.1).
+"""The Llama 3 chat format (after Meta's `llama-models`, `chat_format.py`).
 
 In: a checked dialog. Out: pieces:
 `<|begin_of_text|>`, then per message `<|start_header_id|>role<|end_header_id|>\\n\\ncontent<|eot_id|>`.

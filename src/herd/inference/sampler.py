@@ -16,7 +16,7 @@ from herd.foundation import UserError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingConfig:
-    """How the next token is drawn. Defaults are Meta's (specs: llama3, section 9.4).
+    """How the next token is drawn. Defaults are those of Meta's `llama-models`.
 
     `temperature` 0 takes the likeliest token. `top_p` keeps the likeliest tokens until their
     probability exceeds it; 1 keeps all. `top_k` keeps that many; 0 keeps all.

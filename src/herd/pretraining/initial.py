@@ -116,7 +116,8 @@ def train_initial(
     Raises UserError when model and text do not fit together or the machine is too small.
     """
     device = default_device()
-    check_fit(model_config, config, text, device)
+    check_fit(model_config, config, device)
+    check_vocabulary(model_config, text)
     torch.manual_seed(config.seed)
     trainee = _build(model_config, config, device)
     model = trainee.model
@@ -144,16 +145,8 @@ def train_initial(
     return model, outcome
 
 
-def check_fit(
-    model_config: ModelConfig, config: InitialConfig, text: PackedText, device: torch.device
-) -> None:
-    """Raise UserError when text, model and machine do not fit together."""
-    vocabulary = text.train.index.vocab_size
-    if vocabulary > model_config.vocab_size:
-        raise UserError(
-            f"the text was packed with {vocabulary} tokens, model.vocab_size is "
-            f"{model_config.vocab_size}; set it to {vocabulary} or train a smaller tokenizer"
-        )
+def check_fit(model_config: ModelConfig, config: InitialConfig, device: torch.device) -> None:
+    """Raise UserError when model, stage and machine do not fit together; needs no text yet."""
     longest = longest_context(config.loop.batch)
     if longest > model_config.max_context:
         raise UserError(
@@ -166,6 +159,16 @@ def check_fit(
         raise UserError(
             f"training {format_count(n_parameters)} parameters takes {format_bytes(needed)} before "
             f"any activation, this {device.type} has {format_bytes(present)}; choose a smaller model"
+        )
+
+
+def check_vocabulary(model_config: ModelConfig, text: PackedText) -> None:
+    """Raise UserError when the text has ids that the model has no row for."""
+    vocabulary = text.train.index.vocab_size
+    if vocabulary > model_config.vocab_size:
+        raise UserError(
+            f"the text was packed with {vocabulary} tokens, model.vocab_size is "
+            f"{model_config.vocab_size}; set it to {vocabulary} or train a smaller tokenizer"
         )
 
 

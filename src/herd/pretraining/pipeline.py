@@ -17,6 +17,7 @@ from herd.foundation import (
     RunDirectory,
     UserError,
     atomic_directory,
+    default_device,
     format_bytes,
     format_count,
     format_seconds,
@@ -27,7 +28,13 @@ from herd.foundation import (
 )
 from herd.model import ModelConfig, Transformer, parameter_count, save_hf
 from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
-from herd.pretraining.initial import InitialConfig, MakeGenerate, PackedText, train_initial
+from herd.pretraining.initial import (
+    InitialConfig,
+    MakeGenerate,
+    PackedText,
+    check_fit,
+    train_initial,
+)
 from herd.pretraining.run_claim import SUMMARY_FILE, Claim, claim_run
 from herd.pretraining.run_log import RunLog
 from herd.pretraining.run_report import write_run_report
@@ -102,6 +109,7 @@ def _in_claimed_run(
     resume: bool,
     make_generate: MakeGenerate,
 ) -> RunResult:
+    check_fit(plan.model, plan.initial, default_device())  # before hours of packing
     with run.locked():
         claim = claim_run(run, plan.recipe, resume=resume)
         if claim is Claim.DONE:

@@ -1,4 +1,4 @@
-"""The smallest recipe: the whole pipeline in under a minute on a CPU, on any text at all.
+"""The smallest recipe: the whole pipeline in under a minute on a CPU.
 
 Same shape as the largest. It reads the running Python's `json`, `email` and a few more packages unless told otherwise, so it
 needs nothing but Python; it is what the integration tests run.

@@ -80,7 +80,11 @@ class CheckpointStore:
         Raises UserError when it is damaged or of another identity; then nothing of the
         trainee can be relied on.
         """
-        saved = read_json(path / STATE_FILE)
+        try:
+            saved = read_json(path / STATE_FILE)
+        except UserError as error:
+            message = f"{path} is damaged ({error.__cause__}); remove it to resume from the checkpoint before"
+            raise UserError(message) from error
         if not isinstance(saved, dict) or not {"state", "identity"} <= saved.keys():
             raise UserError(f"{path / STATE_FILE} is not a checkpoint's state; remove {path}")
         _refuse_other_identity(path, saved["identity"], self.identity)
