@@ -110,3 +110,11 @@ def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_file(tmp_path / "a") == expected
+
+
+def test_files_in_a_finished_directory_have_the_users_permissions(tmp_path: Path) -> None:
+    with atomic_directory(tmp_path / "d") as partial:
+        (partial / "x").write_text("1")
+        (partial / "x").chmod(0o600)  # as some libraries write
+    (tmp_path / "plain").write_text("1")
+    assert (tmp_path / "d" / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -278,3 +278,8 @@ def test_a_hub_out_of_reach_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_malformed_hub_name_says_how_to_write_one(name: str) -> None:
     with pytest.raises(UserError, match="write hf:ORG/NAME"):
         hub.pull(name)
+
+
+def test_an_empty_name_is_not_the_current_directory() -> None:
+    with pytest.raises(UserError, match="no model ''"):
+        hub.find_model("")

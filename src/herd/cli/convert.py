@@ -50,7 +50,7 @@ def convert(
     model = load_weights(path, dtype=None if dtype is None else getattr(torch, dtype))
     savers: dict[str, Callable[..., None]] = {
         "hf": save_hf,
-        "meta": partial(save_meta, n_shards=shards or 1),
+        "meta": partial(save_meta, n_shards=1 if shards is None else shards),
         "gguf": partial(save_gguf, kind=kind or "f16"),
     }
     with progress_bar(f"writing {destination}", None, "B") as progress:

@@ -150,6 +150,7 @@ def _flush_tree(directory: Path) -> None:
     for folder, _, names in os.walk(directory):
         for name in names:
             _flush_file(Path(folder) / name)
+            (Path(folder) / name).chmod(0o666 & ~_current_umask())  # some libraries write 0600
         _flush_directory(Path(folder))
 
 

@@ -74,7 +74,7 @@ def find_model(target: str | Path) -> Path:
     an unknown name (with the nearest known ones), and when a pull fails.
     """
     path = Path(target).expanduser()
-    if path.exists():
+    if str(target) and path.exists():
         exported = RunDirectory(path).model_path
         return exported if exported.is_dir() else path
     name = str(target)

@@ -221,3 +221,9 @@ def test_a_location_that_is_none_is_a_mistake(location):
 def test_an_empty_location_is_a_mistake():
     with pytest.raises(UserError, match="location"):
         SourceConfig(location="")
+
+
+def test_a_source_that_does_not_exist_is_refused_before_anything_is_fetched() -> None:
+    sources = [SourceConfig(location="pypi:never-asked-for==1"), SourceConfig(location="nosuch")]
+    with pytest.raises(UserError, match="nosuch: no such file or directory"):
+        read.fetch_sources(sources)

@@ -60,9 +60,14 @@ def read_documents(sources: Iterable[SourceConfig], tally: Tally) -> Iterator[Do
 
 
 def fetch_sources(sources: Iterable[SourceConfig]) -> list[Path]:
-    """Bring every package among the sources into the cache; return where they lie."""
-    packages = (s.location for s in sources if s.location.startswith(PACKAGE_PREFIX))
-    return [_fetch(location) for location in packages]
+    """Bring every package among the sources into the cache; return where they lie.
+
+    Raises UserError for a source that does not exist, before anything is fetched.
+    """
+    locations = [source.location for source in sources]
+    for location in locations:
+        _reader_of(location)
+    return [_fetch(location) for location in locations if location.startswith(PACKAGE_PREFIX)]
 
 
 def _reader_of(location: str) -> Callable[[SourceConfig, Tally], Iterator[Document]]:
