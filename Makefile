@@ -1,5 +1,5 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
-# A user with a GPU takes the registry's CUDA build instead of the pinned one: make TORCH=torch demo
+# Another build of torch, for a GPU say: make TORCH=torch demo
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
