@@ -10,8 +10,7 @@ import torch
 def matmul_dtype(x: torch.Tensor) -> torch.dtype:
     """Return the dtype to which autocast would take this tensor before a matrix product."""
     device_type = x.device.type
-    autocast = torch.amp.is_autocast_available(device_type)  # not on the meta device
-    if autocast and torch.is_autocast_enabled(device_type):
+    if device_type != "meta" and torch.is_autocast_enabled(device_type):  # meta knows no autocast
         return torch.get_autocast_dtype(device_type)
     return x.dtype
 
