@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from packaging.version import Version
 
 from herd.model import ModelConfig, RopeScaling, Transformer, init_weights
 
@@ -149,9 +148,6 @@ def test_a_bfloat16_model_gives_float32_logits_near_those_of_float32():
 
 # PyTorch's tracer instantiates autograd functions itself, and warns itself against it.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-@pytest.mark.skipif(
-    Version(torch.__version__) < Version("2.13"), reason="initial.compile is refused before 2.13"
-)
 @pytest.mark.parametrize("with_segments", [False, True])
 def test_the_loss_compiles_into_one_graph(with_segments):
     model, tokens_BT = _model(), _tokens(2, 20)

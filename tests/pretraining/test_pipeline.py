@@ -234,18 +234,3 @@ def test_a_model_too_large_for_the_machine_leaves_no_directory(
     with pytest.raises(UserError, match="choose a smaller model"):
         run_pipeline(plan_of(giant), run, resume=False, make_generate=make_generate)
     assert not run.path.exists()
-
-
-def test_compiling_is_refused_where_torch_gets_it_wrong(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words, make_recipe
-) -> None:
-    monkeypatch.setattr("torch.__version__", "2.11.0+cpu")
-    recipe = make_recipe(words)
-    compiled = replace(recipe, initial=replace(recipe.initial, compile=True))
-    with pytest.raises(UserError, match=r"initial.compile needs torch 2.13 or newer"):
-        run_pipeline(
-            plan_of(compiled),
-            RunDirectory(tmp_path / "r"),
-            resume=False,
-            make_generate=make_generate,
-        )

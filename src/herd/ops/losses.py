@@ -72,7 +72,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             hidden = hidden_ND[rows].to(compute_dtype)
             mask_N1 = mask_N[rows, None].to(wide)
             loss_N1, probs_NV = _loss_and_probs((hidden @ weight.T).to(wide), targets_N[rows])
-            loss_sum += (loss_N1 * mask_N1).sum()
+            # Not in place: torch 2.11 compiles an output that was changed in place wrongly.
+            loss_sum = loss_sum + (loss_N1 * mask_N1).sum()
             if not (needs_hidden or needs_weight):
                 continue
             grad_logits_NV = _minus_one_hot(probs_NV, targets_N[rows]).to(compute_dtype)

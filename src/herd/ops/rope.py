@@ -113,7 +113,9 @@ def _rotate(
     half = x_BTHC.shape[-1] // 2
     x32 = x_BTHC.to(sum_dtype(x_BTHC))
     swapped = torch.cat((x32[..., half:], x32[..., :half]), dim=-1)
-    return (x32 * cos).addcmul_(swapped, sin, value=direction).to(x_BTHC.dtype)
+    # Neither in place nor an idle .to(): torch 2.11 compiles an output that is an alias wrongly.
+    out_BTHC = torch.addcmul(x32 * cos, swapped, sin, value=direction)
+    return out_BTHC if out_BTHC.dtype == x_BTHC.dtype else out_BTHC.to(x_BTHC.dtype)
 
 
 def _scale(frequencies: torch.Tensor, scaling: RopeScaling) -> torch.Tensor:

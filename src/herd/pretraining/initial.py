@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from packaging.version import Version
 
 from herd.data import Batch, Loader, ShardReader
 from herd.foundation import (
@@ -60,7 +59,6 @@ from herd.training import (
     validation_hook,
 )
 
-COMPILE_NEEDS_TORCH = Version("2.13")
 BYTES_PER_PARAMETER = 16  # float32 weight, gradient and AdamW's two moments
 
 MakeGenerate = Callable[[Transformer, Tokenizer], Callable[[str], str]]
@@ -199,17 +197,7 @@ def _loss_function(model: Transformer, config: InitialConfig) -> LossFunction:
             recompute=config.recompute and torch.is_grad_enabled(),
         )
 
-    return _compiled(loss) if config.compile else loss
-
-
-def _compiled(loss: LossFunction) -> LossFunction:
-    """Compile the loss; torch 2.11 traces our autograd functions to wrong gradients, so not there."""
-    if Version(torch.__version__) < COMPILE_NEEDS_TORCH:
-        raise UserError(
-            f"initial.compile needs torch {COMPILE_NEEDS_TORCH} or newer, this is {torch.__version__}: "
-            "leave it off, or install a newer torch"
-        )
-    return torch.compile(loss)
+    return torch.compile(loss) if config.compile else loss
 
 
 def _checkpoint_store(
