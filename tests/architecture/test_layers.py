@@ -1,4 +1,4 @@
-"""The house plan, held true: imports only point down, and rooms meet at their doors."""
+"""The layers of ARCHITECTURE.md, held true: imports only point down, and rooms meet at their doors."""
 
 import ast
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def violations_of(path: Path) -> list[str]:
     for line, room, module in rooms_imported(path):
         where = f"{path.relative_to(PACKAGE)}:{line}"
         if room not in LAYER_OF:
-            found.append(f"{where}: {module} is no room of the house plan")
+            found.append(f"{where}: {module} is no room of ARCHITECTURE.md")
         elif LAYER_OF[room] >= LAYER_OF[here] and (here, room) not in SIDEWAYS:
             found.append(f"{where}: {here} (layer {LAYER_OF[here]}) imports {module}, not below it")
         if module.count(".") > 1:

@@ -152,7 +152,7 @@ def test_llama2_ids_equal_those_of_metas_reference(
 
 
 def meta_llama2_ids(messages: list[dict[str, str]], tokenizer: Tokenizer) -> list[int]:
-    """`chat_completion` of Meta's llama repository, by its published rule (specs: llama2, 8)."""
+    """`chat_completion` of Meta's llama repository, by its published rule."""
     if messages[0]["role"] == "system":
         folded = f"<<SYS>>\n{messages[0]['content']}\n<</SYS>>\n\n{messages[1]['content']}"
         messages = [{"role": "user", "content": folded}, *messages[2:]]

@@ -119,7 +119,7 @@ def _rotate(
 
 
 def _scale(frequencies: torch.Tensor, scaling: RopeScaling) -> torch.Tensor:
-    """Apply section 2.2 of the Llama 3 sheet: Meta's `apply_scaling`, without its loop."""
+    """Do what `apply_scaling` of Meta's `llama-models` does, without its loop."""
     wavelength_tokens = 2 * math.pi / frequencies
     span = scaling.high_freq_factor - scaling.low_freq_factor
     turns = scaling.original_context / wavelength_tokens
