@@ -1,0 +1,52 @@
+"""What the watch says about a step: how bad, where, why, in words a person understands.
+
+Out: `WatchVerdict`, a frozen value; `Level` and `Mechanism`, the words that it uses.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(str, Enum):
+    """How a layer or a run stands. The order of concern is `Level.concern`."""
+
+    OK = "OK"
+    WATCH = "WATCH"
+    ALARM = "ALARM"
+    RECOVERY = "RECOVERY"
+
+    @property
+    def concern(self) -> int:
+        """Return 0 for OK, then RECOVERY, WATCH, and 3 for ALARM."""
+        return ("OK", "RECOVERY", "WATCH", "ALARM").index(self.value)
+
+
+class Mechanism(str, Enum):
+    """The causes that the statistics tell apart; a diagnosis is a likelihood, not a proof."""
+
+    COLD = "cold layer"
+    AWAKENING = "awakening of a cold layer"
+    LEFT_BEHIND = "second moment left behind"
+    UNCORRELATED = "large update without descent"
+    OSCILLATION = "oscillation at the edge of stability"
+    ATTENTION_LOGITS = "attention logits grow"
+    OUTPUT_LOGITS = "output logits drift"
+    BAD_BATCH = "bad batch or hardware"
+    NOT_FINITE = "gradient not finite"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchVerdict:
+    """The judgement on one optimizer step.
+
+    `level` is the worst of the run; `layers` are those that are not OK, the worst first, and
+    `reasons` say why in the same order, run-wide reasons first. `watched` is False for a step at
+    which no statistics were taken: then the verdict repeats the last one.
+    """
+
+    step: int
+    level: Level = Level.OK
+    reasons: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    mechanisms: tuple[Mechanism, ...] = ()
+    watched: bool = True
