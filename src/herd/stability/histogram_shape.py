@@ -48,45 +48,78 @@ def valley_ratio(counts: Sequence[float]) -> float:
 def dip(counts: Sequence[float]) -> float:
     """Return the dip of a histogram: its distance from the nearest one-humped distribution.
 
-    The largest difference between the cumulated counts and the closest function that is convex up
-    to a mode and concave beyond it: 0 for one hump, 0.25 for two equal points far apart. NaN for an
-    empty histogram.
+    0 for one hump, 0.25 for two equal points far apart; NaN for an empty histogram. By Hartigan's
+    iteration (algorithm AS 217): between the greatest convex function below the cumulated counts
+    and the least concave one above, narrow down the interval that holds the mode.
     """
     total = sum(counts)
     if not total > 0:
         return math.nan
-    cumulated = [0.0]
+    heights = [0.0]
     for count in counts:
-        cumulated.append(cumulated[-1] + count / total)
-    # A mode inside a bin lets the curve bend there, so the two sides need not meet in a knot.
-    below = _gaps_below(cumulated)
-    above = _gaps_below([1 - value for value in reversed(cumulated)])[::-1]
-    return min(max(below[k], above[k + 1]) for k in range(len(counts))) / 2
+        heights.append(heights[-1] + count / total)
+    low, high, distance = 0, len(counts), 0.0
+    while high > low:
+        lower = _convex_knots(heights, low, high)
+        upper = _concave_knots(heights, low, high)
+        gap, mode_low, mode_high = _widest_gap(heights, lower, upper)
+        if gap <= distance:
+            break
+        left = _worst(heights, [k for k in lower if k <= mode_low], sign=1)
+        right = _worst(heights, [k for k in upper if k >= mode_high], sign=-1)
+        distance = max(distance, left, right)
+        if (mode_low, mode_high) == (low, high):
+            break
+        low, high = mode_low, mode_high
+    return distance / 2
 
 
-def _gaps_below(cumulated: Sequence[float]) -> list[float]:
-    """Return for each k how far the first k + 1 knots rise above their greatest convex minorant."""
-    gaps: list[float] = []
-    hull: list[int] = []
-    worst: list[float] = []  # of each segment of the hull, and of those before it
-    for k in range(len(cumulated)):
-        while len(hull) > 1 and _slope(cumulated, hull[-1], k) <= _slope(
-            cumulated, hull[-2], hull[-1]
-        ):
-            hull.pop()
-            worst.pop()
-        if hull:
-            gap = _gap_over_chord(cumulated, hull[-1], k)
-            worst.append(max(gap, worst[-1] if worst else 0.0))
-        hull.append(k)
-        gaps.append(worst[-1] if worst else 0.0)
-    return gaps
+def _convex_knots(heights: Sequence[float], low: int, high: int) -> list[int]:
+    """Return where the greatest convex function below the heights touches them."""
+    knots: list[int] = []
+    for k in range(low, high + 1):
+        while len(knots) > 1 and (heights[k] - heights[knots[-1]]) * (knots[-1] - knots[-2]) <= (
+            heights[knots[-1]] - heights[knots[-2]]
+        ) * (k - knots[-1]):
+            knots.pop()
+        knots.append(k)
+    return knots
 
 
-def _slope(values: Sequence[float], i: int, j: int) -> float:
-    return (values[j] - values[i]) / (j - i)
+def _concave_knots(heights: Sequence[float], low: int, high: int) -> list[int]:
+    return _convex_knots([-height for height in heights], low, high)
 
 
-def _gap_over_chord(values: Sequence[float], i: int, j: int) -> float:
-    slope = _slope(values, i, j)
-    return max(values[k] - values[i] - slope * (k - i) for k in range(i, j + 1))
+def _widest_gap(
+    heights: Sequence[float], lower: Sequence[int], upper: Sequence[int]
+) -> tuple[float, int, int]:
+    """Return the widest gap between the two functions and the knots that enclose it."""
+    widest, mode_low, mode_high = 0.0, lower[0], lower[-1]
+    for k in lower:
+        gap = _line(heights, upper, k) - heights[k]
+        if gap > widest:
+            widest, mode_low, mode_high = gap, k, min(j for j in upper if j >= k)
+    for k in upper:
+        gap = heights[k] - _line(heights, lower, k)
+        if gap > widest:
+            widest, mode_low, mode_high = gap, max(j for j in lower if j <= k), k
+    return widest, mode_low, mode_high
+
+
+def _line(heights: Sequence[float], knots: Sequence[int], at: int) -> float:
+    """Return the height at `at` of the straight lines between the knots."""
+    right = next(i for i, knot in enumerate(knots) if knot >= at)
+    i, j = knots[max(right - 1, 0)], knots[right]
+    return heights[i] + (heights[j] - heights[i]) * (at - i) / (j - i) if j > i else heights[j]
+
+
+def _worst(heights: Sequence[float], knots: Sequence[int], *, sign: int) -> float:
+    """Return how far the heights rise above (sign 1) or fall below (-1) the lines between knots."""
+    return max(
+        (
+            sign * (heights[k] - _line(heights, [i, j], k))
+            for i, j in zip(knots, knots[1:], strict=False)
+            for k in range(i, j + 1)
+        ),
+        default=0.0,
+    )
