@@ -26,6 +26,48 @@ def test_chunked_loss_and_gradients_equal_the_plain_ones(chunk_tokens, dtype):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("z_loss", [1e-4, 0.3])
+@pytest.mark.parametrize("chunk_tokens", [3, 512])
+def test_z_loss_and_its_gradients_equal_the_plain_ones(chunk_tokens, z_loss):
+    case = _case(torch.float64)
+    plain = _with_gradients(lambda *c: cross_entropy_plain(*c, z_loss=z_loss), *case)
+    fast = _with_gradients(
+        lambda *c: cross_entropy_chunked(*c, z_loss=z_loss, chunk_tokens=chunk_tokens), *case
+    )
+    without = _with_gradients(cross_entropy_plain, *case)
+    for ours, theirs, other in zip(fast, plain, without, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+        assert not torch.equal(theirs, other)
+
+
+def test_z_loss_is_the_square_of_the_log_of_the_softmax_denominator():
+    targets = torch.tensor([0, 1])
+    hidden, weight = torch.zeros(2, 3), torch.randn(10, 3)
+    loss_sum, _ = cross_entropy_chunked(hidden, weight, targets, torch.ones(2), z_loss=0.5)
+    expected = 2 * (math.log(10) + 0.5 * math.log(10) ** 2)
+    torch.testing.assert_close(loss_sum.item(), expected, rtol=1e-6, atol=0.0)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy_plain, cross_entropy_chunked])
+def test_z_loss_zero_is_no_z_loss_to_the_bit(loss):
+    case = _case(torch.float32)
+    off = _with_gradients(lambda *c: loss(*c, z_loss=0.0), *case)
+    for ours, theirs in zip(off, _with_gradients(loss, *case), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_step_against_z_loss_brings_log_z_nearer_to_zero():
+    hidden, weight, targets, mask = _case(torch.float64)
+    moved = {}
+    for z_loss in (0.0, 1.0):
+        _, _, gradient = _with_gradients(
+            lambda *c, z=z_loss: cross_entropy_chunked(*c, z_loss=z), hidden, weight, targets, mask
+        )
+        log_z_N = (hidden @ (weight - 0.01 * gradient).T).logsumexp(-1)
+        moved[z_loss] = (mask * log_z_N.abs()).sum()
+    assert moved[1.0] < moved[0.0]
+
+
 def test_loss_without_gradients_equals_the_plain_one():
     case = _case(torch.float32)
     torch.testing.assert_close(

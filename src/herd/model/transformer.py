@@ -70,8 +70,12 @@ class Transformer(nn.Module):
         segment_BT: torch.Tensor | None = None,
         position_BT: torch.Tensor | None = None,
         recompute: bool = False,
+        z_loss: float = 0.0,
     ) -> LossSum:
-        """Return the masked cross-entropy summed over tokens, without ever holding all logits."""
+        """Return the masked cross-entropy summed over tokens, without ever holding all logits.
+
+        `z_loss` is the weight of log(Z)^2 in each token's loss (see `ops.cross_entropy_chunked`).
+        """
         hidden_BTD = self.hidden(
             tokens_BT, position_BT=position_BT, segment_BT=segment_BT, recompute=recompute
         )
@@ -80,6 +84,7 @@ class Transformer(nn.Module):
             self.output_weight_VD,
             targets_BT.flatten(),
             loss_mask_BT.flatten(),
+            z_loss=z_loss,
         )
         return LossSum(loss_sum_nats, n_tokens)
 
