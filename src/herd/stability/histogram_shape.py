@@ -39,9 +39,7 @@ def valley_ratio(counts: Sequence[float]) -> float:
     if not highest > 0:
         return math.nan
     half = n_bins / 2
-    middle = [
-        count for i, count in enumerate(counts) if abs(i + 0.5 - half) <= max(half / 18, 0.5)
-    ]
+    middle = [count for i, count in enumerate(counts) if abs(i + 0.5 - half) <= max(half / 18, 0.5)]
     return sum(middle) / len(middle) / highest
 
 

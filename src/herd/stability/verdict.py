@@ -4,10 +4,10 @@ Out: `WatchVerdict`, a frozen value; `Level` and `Mechanism`, the words that it 
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """How a layer or a run stands. The order of concern is `Level.concern`."""
 
     OK = "OK"
@@ -21,12 +21,13 @@ class Level(str, Enum):
         return ("OK", "RECOVERY", "WATCH", "ALARM").index(self.value)
 
 
-class Mechanism(str, Enum):
+class Mechanism(StrEnum):
     """The causes that the statistics tell apart; a diagnosis is a likelihood, not a proof."""
 
     COLD = "cold layer"
     AWAKENING = "awakening of a cold layer"
     LEFT_BEHIND = "second moment left behind"
+    GROWTH = "update grows"
     UNCORRELATED = "large update without descent"
     OSCILLATION = "oscillation at the edge of stability"
     ATTENTION_LOGITS = "attention logits grow"

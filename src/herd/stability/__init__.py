@@ -1,0 +1,32 @@
+"""The instrument: what Adam's update looks like, when it goes wrong, what to do, and the theory shown.
+
+In: any torch Adam or AdamW and its model. Out: verdicts, statistics, logs, interventions, reports.
+Never: the training loop, or a word about Llama.
+"""
+
+from herd.stability.interventions.config import InterventionConfig
+from herd.stability.interventions.rollback import (
+    Rollback,
+    RollbackRule,
+    decide_rollback,
+    learning_rate_factor,
+)
+from herd.stability.interventions.skip_step import SkipStep
+from herd.stability.interventions.stabilized_adamw import StabilizedAdamW
+from herd.stability.rolling_score import SPIKE_Z, RollingScore
+from herd.stability.thresholds import Thresholds
+from herd.stability.verdict import Level, Mechanism, WatchVerdict
+from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch_log import LOG_NAME, WatchLog, read_watch_log
+
+__all__ = [
+    "LOG_NAME",
+    "AdamWatch",
+    "Level",
+    "Mechanism",
+    "Thresholds",
+    "WatchConfig",
+    "WatchLog",
+    "WatchVerdict",
+    "read_watch_log",
+]

@@ -1,0 +1,371 @@
+"""The watch: sees Adam's state go wrong before the loss does, in anybody's PyTorch loop.
+
+In: an optimizer of Adam's family and its model; after each `optimizer.step()`, what the caller knows
+of the step. Out: a verdict for the run, levels for layers, statistics for layers and tensors.
+Never: a change of any number of the training, a wait for the GPU, an end of a training. On a GPU a
+verdict is about the step before, whose numbers have arrived by then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from herd.foundation import UserError
+from herd.stability.adam_tensors import NamedParameters, adam_tensors
+from herd.stability.rank_layout import add_over_ranks, lay_out, spread
+from herd.stability.readback import Readback
+from herd.stability.reasons import reason_of, rows_of_concern
+from herd.stability.run_signals import RunScores, RunSignals, StepNumbers
+from herd.stability.statistics import StatisticsTable, StepTable, UpdateStatistics
+from herd.stability.tensor_states import ALARM, LEVELS, RECOVERY, TensorStates
+from herd.stability.thresholds import Thresholds
+from herd.stability.update_capture import UpdateCapture
+from herd.stability.verdict import Level, Mechanism, WatchVerdict
+
+NUMBERS = tuple(StepNumbers.__slots__)
+MAX_REASONS = 8  # of tensors, in a verdict; the levels say the rest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WatchConfig:
+    """How closely to watch.
+
+    `every_steps` 10 is the sampled level; a run with more to it than cold layers is then watched at
+    every step. `max_coordinates` of each tensor are watched, always the same; None is all of them.
+    `distributed` adds up over the ranks of torch.distributed where that runs.
+    """
+
+    every_steps: int = 1
+    max_coordinates: int | None = 8192
+    distributed: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if self.every_steps < 1:
+            raise UserError(f"watch.every_steps must be at least 1: {self.every_steps}")
+        if self.max_coordinates is not None and self.max_coordinates < 1:
+            raise UserError(f"watch.max_coordinates must be at least 1: {self.max_coordinates}")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judged:
+    """A watched step, for logs: `is_change` where a level is not what it was at the one before."""
+
+    step: int
+    table: StepTable
+    statistics: StatisticsTable
+    signals: RunSignals
+    numbers: StepNumbers
+    levels: dict[str, Level]
+    level: Level
+    is_change: bool
+    n_watched: int
+
+
+class AdamWatch:
+    """Watches one model under one or several Adam or AdamW optimizers.
+
+    `model` is a module, a list of them (model parts, pipeline stages), or (name, parameter) pairs.
+    With several ranks each makes its own watch, all at the same time. Raises UserError when an
+    optimizer is not of Adam's family or steps other parameters than the model's.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+        model: nn.Module | Sequence[nn.Module] | NamedParameters,
+        *,
+        config: WatchConfig | None = None,
+    ) -> None:
+        self.config = config or WatchConfig()
+        optimizers = list(optimizer) if isinstance(optimizer, Sequence) else [optimizer]
+        tensors = adam_tensors(optimizers, model)
+        self._layout = lay_out(
+            tensors, self.config.max_coordinates, distributed=self.config.distributed
+        )
+        self._capture = UpdateCapture(self._layout.watched)
+        rows = self._layout.tensors
+        self._states = TensorStates([Thresholds.for_betas(*row.betas) for row in rows])
+        self._scores = RunScores()
+        self._step = 0
+        self._last_watched_step = 0
+        self._late: tuple[int, Readback] | None = None
+        self._n_watched = 0
+        self._verdict = WatchVerdict(step=0, watched=False)
+        self._last_levels = self._layer_levels(), Level.OK
+        self.judged: Judged | None = None
+        self._hooks = [each.register_step_pre_hook(self._before_step) for each in optimizers]
+        self._first = optimizers[0]
+        self._is_captured = False
+
+    def step(
+        self,
+        loss: Tensor | float | None = None,
+        grad_norm: Tensor | float | None = None,
+        *,
+        attention_logit_max: Tensor | float | None = None,
+        log_z: Tensor | float | None = None,
+        sharpness_ratio: Tensor | float | None = None,
+    ) -> WatchVerdict:
+        """Judge the optimizer step that was just made; call it after `optimizer.step()`.
+
+        Of several ranks each must call it. Losses are averaged over the ranks that give one. A step
+        that the optimizer did not make, or skipped, is counted and changes no statistics.
+        """
+        given = (loss, grad_norm, attention_logit_max, log_z, sharpness_ratio)
+        self._step += 1
+        readback = self._read(given)
+        if readback is None:
+            return self._without_statistics(given)
+        ready: tuple[int, Readback] | None = (self._step, readback)
+        if readback.is_late:
+            ready, self._late = self._late, ready
+        if ready is not None:
+            self._judge(*ready)
+        return self._verdict
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        """Copy what the optimizer is about to use, if this step is to be watched."""
+        if self._is_due and (not self._is_captured or optimizer is self._first):
+            self._capture.capture()
+            self._is_captured = True
+
+    @property
+    def _is_due(self) -> bool:
+        return self._is_alert or (self._step + 1) % self.config.every_steps == 0
+
+    @cached_property
+    def layers(self) -> list[str]:
+        """The layers, in the model's order."""
+        return list(dict.fromkeys(row.layer for row in self._layout.tensors))
+
+    @cached_property
+    def _layer_T(self) -> np.ndarray:
+        return np.array([self.layers.index(row.layer) for row in self._layout.tensors])
+
+    @property
+    def _is_alert(self) -> bool:
+        """Whether more is going on than layers that are cold."""
+        return self._verdict.level is not Level.OK and set(self._verdict.mechanisms) != {
+            Mechanism.COLD
+        }
+
+    def _read(self, given: Sequence[Tensor | float | None]) -> Readback | None:
+        """Start to read the step's sums and numbers; None if it was not captured."""
+        is_due, self._is_captured = self._is_captured, False
+        if not is_due:
+            return None
+        sums = self._capture.take_sums()
+        if sums is None:
+            return None
+        table = spread(self._layout, sums)
+        scalars = pack_numbers(given, table.sums_TS.device)
+        if self._layout.is_shared:
+            add_over_ranks(table, scalars)
+        parts = (table.sums_TS, table.u_max_T, table.counts_TCB, table.present_T, table.rate_T)
+        return Readback.start([*parts, scalars])
+
+    def _judge(self, step: int, readback: Readback) -> None:
+        """Turn a step's sums into levels, reasons and a verdict."""
+        *parts, scalars = readback.arrays()
+        numbers = unpack_numbers(scalars)
+        table = self._table(*parts)
+        statistics = StatisticsTable(table)
+        if not statistics.present.any():
+            signals = self._scores.judge(numbers, explained=False)
+            self._verdict = self._verdict_of(step, signals, None, watched=False)
+            return
+        self._states.update(statistics, steps=step - self._last_watched_step)
+        self._last_watched_step = step
+        explained = bool(np.isin(self._states.level, (ALARM, RECOVERY)).any())
+        signals = self._scores.judge(numbers, explained=explained)
+        self._n_watched += 1
+        self._verdict = self._verdict_of(step, signals, statistics, watched=True)
+        levels, level = self._layer_levels(), self._verdict.level
+        is_change = (levels, level) != self._last_levels
+        self._last_levels = levels, level
+        self.judged = Judged(
+            step, table, statistics, signals, numbers, levels, level, is_change, self._n_watched
+        )
+
+    def _table(self, *parts: np.ndarray) -> StepTable:
+        sums_TS, u_max_T, counts_TCB, present_T, rate_T = parts
+        beta1_T = np.array([row.betas[0] for row in self._layout.tensors])
+        rate_T = rate_T / np.maximum(present_T, 1)
+        return StepTable(sums_TS, u_max_T, counts_TCB, present_T, rate_T, beta1_T)
+
+    def _verdict_of(
+        self,
+        step: int,
+        signals: RunSignals,
+        statistics: StatisticsTable | None,
+        *,
+        watched: bool,
+    ) -> WatchVerdict:
+        rows = rows_of_concern(self._states)
+        layers = dict.fromkeys(self._layout.tensors[row].layer for row in rows)
+        levels = [LEVELS[self._states.level[row]] for row in rows] + [signals.level]
+        mechanisms = [self._states.mechanism[row] for row in rows]
+        reasons = self._verdict.reasons
+        if statistics is not None:
+            names = [row.name for row in self._layout.tensors]
+            reasons = tuple(
+                reason_of(row, names[row], self._states, statistics) for row in rows[:MAX_REASONS]
+            )
+        return WatchVerdict(
+            step=step,
+            level=max(levels, key=lambda level: level.concern),
+            reasons=signals.reasons + reasons,
+            layers=tuple(layers),
+            mechanisms=tuple(dict.fromkeys((*filter(None, mechanisms), *signals.mechanisms))),
+            watched=watched,
+        )
+
+    def _without_statistics(self, given: Sequence[Tensor | float | None]) -> WatchVerdict:
+        """Judge a step between samples, or one that the optimizer did not make."""
+        on_gpu = any(isinstance(x, Tensor) and x.device.type != "cpu" for x in given)
+        if not on_gpu and not self._layout.is_shared:
+            values = [None if x is None else float(x) for x in given]
+            numbers = StepNumbers(**dict(zip(NUMBERS, values, strict=True)))
+            explained = bool((self._states.level == ALARM).any())
+            signals = self._scores.judge(numbers, explained=explained)
+            if signals.level is not Level.OK:
+                self._verdict = self._verdict_of(self._step, signals, None, watched=False)
+                return self._verdict
+        last = self._verdict
+        return WatchVerdict(
+            step=self._step,
+            level=last.level,
+            reasons=last.reasons,
+            layers=last.layers,
+            mechanisms=last.mechanisms,
+            watched=False,
+        )
+
+    def _layer_levels(self) -> dict[str, Level]:
+        worst = {layer: Level.OK for layer in self.layers}
+        for row, level in zip(self._layout.tensors, self._states.level, strict=True):
+            worst[row.layer] = max(worst[row.layer], LEVELS[level], key=lambda x: x.concern)
+        return worst
+
+    @property
+    def constants(self) -> tuple[float, float, float]:
+        """beta1, beta2 and epsilon of the first tensor's group."""
+        first = self._layout.tensors[0]
+        return (*first.betas, first.epsilon)
+
+    @property
+    def verdict(self) -> WatchVerdict:
+        """The last verdict."""
+        return self._verdict
+
+    @property
+    def levels(self) -> dict[str, Level]:
+        """The level of every layer, in the model's order."""
+        return self._layer_levels()
+
+    @property
+    def statistics(self) -> dict[str, UpdateStatistics]:
+        """Statistics of every layer at the last watched step; empty before it."""
+        if self.judged is None:
+            return {}
+        table = StatisticsTable(self.judged.table.by_layer(self._layer_T, len(self.layers)))
+        return {layer: table.row(i) for i, layer in enumerate(self.layers)}
+
+    @property
+    def tensor_statistics(self) -> dict[str, UpdateStatistics]:
+        """The same for every parameter tensor."""
+        if self.judged is None:
+            return {}
+        rows = enumerate(self._layout.tensors)
+        return {row.name: self.judged.statistics.row(i) for i, row in rows}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold, as JSON-able values; finishes a late verdict first."""
+        if self._late is not None:
+            (late, self._late) = (self._late, None)
+            self._judge(*late)
+        return {
+            "names": [row.name for row in self._layout.tensors],
+            "step": self._step,
+            "last_watched_step": self._last_watched_step,
+            "n_watched": self._n_watched,
+            "levels": {layer: level.value for layer, level in self._last_levels[0].items()},
+            "run_level": self._last_levels[1].value,
+            "tensors": self._states.state_dict(),
+            "scores": self._scores.state_dict(),
+            "verdict": {
+                "step": self._verdict.step,
+                "level": self._verdict.level.value,
+                "reasons": list(self._verdict.reasons),
+                "layers": list(self._verdict.layers),
+                "mechanisms": [mechanism.value for mechanism in self._verdict.mechanisms],
+                "watched": self._verdict.watched,
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned; raises UserError if it is of another model."""
+        names = [row.name for row in self._layout.tensors]
+        if state.get("names") != names:
+            missing = sorted(set(names) ^ set(state.get("names") or []))
+            raise UserError(
+                "this state of the watch is of another model"
+                + (f" (for example {missing[0]})" if missing else " (another order)")
+                + "; resume with the model it was saved with, or start the watch anew"
+            )
+        verdict = state["verdict"]
+        self._step, self._last_watched_step = state["step"], state["last_watched_step"]
+        self._n_watched = state["n_watched"]
+        levels = {layer: Level(level) for layer, level in state["levels"].items()}
+        self._last_levels = levels, Level(state["run_level"])
+        self._states.load_state_dict(state["tensors"])
+        self._scores.load_state_dict(state["scores"])
+        self._verdict = WatchVerdict(
+            step=verdict["step"],
+            level=Level(verdict["level"]),
+            reasons=tuple(verdict["reasons"]),
+            layers=tuple(verdict["layers"]),
+            mechanisms=tuple(Mechanism(each) for each in verdict["mechanisms"]),
+            watched=verdict["watched"],
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the last watched step as a line of `watch_log`; empty before there is one."""
+        from herd.stability.watch_log import record_of
+
+        return record_of(self)
+
+    def detach(self) -> None:
+        """Stop watching; the optimizer is as if it had never been watched."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+
+def pack_numbers(given: Sequence[Tensor | float | None], device: torch.device) -> Tensor:
+    """Return numbers and how many there are of each, `[2, 5]`, on the device, without waiting."""
+    values, known = [], []
+    for value in given:
+        known.append(0.0 if value is None else 1.0)
+        values.append(
+            torch.as_tensor(0.0 if value is None else value).detach().double().reshape(())
+        )
+    if all(value.device.type == "cpu" for value in values):
+        stacked = torch.stack(values).to(device, non_blocking=True)
+    else:
+        stacked = torch.stack([value.to(device, non_blocking=True) for value in values])
+    counts = torch.tensor(known, dtype=torch.float64).to(device, non_blocking=True)
+    return torch.stack([stacked, counts])
+
+
+def unpack_numbers(scalars: np.ndarray) -> StepNumbers:
+    """Return the mean of what the ranks gave."""
+    sums, counts = scalars
+    means = [float(s / n) if n else None for s, n in zip(sums, counts, strict=True)]
+    return StepNumbers(**dict(zip(NUMBERS, means, strict=True)))
