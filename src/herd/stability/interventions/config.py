@@ -7,6 +7,17 @@ Never: the constants of an intervention; those are its own config's, and their d
 from dataclasses import dataclass, fields
 
 from herd.foundation import UserError
+from herd.stability.interventions.adagc import AdaGC
+from herd.stability.interventions.cold_guard import ColdGuard
+from herd.stability.interventions.learning_rate_damp import LearningRateDamp
+from herd.stability.interventions.moment_reset import MomentReset
+from herd.stability.interventions.relative_epsilon import RelativeEpsilon, RelativeEpsilonConfig
+from herd.stability.interventions.skip_step import SkipStep
+from herd.stability.interventions.spike_clip import SpikeClip
+from herd.stability.interventions.stable_adamw import StableAdamW
+from herd.stability.interventions.stage import Stage
+from herd.stability.interventions.update_clip import UpdateClip
+from herd.stability.interventions.zclip import ZClip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +26,8 @@ class InterventionConfig:
 
     `relative_epsilon` is c of epsilon_l = c * RMS(sqrt(v_l)), usually 1e-3; `qk_clip` is the
     largest attention logit allowed, usually 100; `z_loss` is its coefficient, usually 1e-4; 0 is
-    off. `qk_clip`, `z_loss` and `rollback` belong to the model and the loop, the rest to the
+    off. `moment_reset` is SPAM: its periodic reset and its spike clip. `learning_rate_damp` waits
+    for a ResponsePolicy, or for whoever calls its `damp`. `qk_clip`, `z_loss` and `rollback` belong to the model and the loop, the rest to the
     optimizer.
     """
 
@@ -44,3 +56,23 @@ class InterventionConfig:
     def any_on(self) -> bool:
         """Return whether anything at all was asked for."""
         return any(getattr(self, field.name) for field in fields(self))
+
+    def optimizer_stages(self) -> list[Stage]:
+        """Return the optimizer's stages that are on, in the order in which they act."""
+        asked: list[tuple[bool, type[Stage]]] = [
+            (self.skip_step, SkipStep),
+            (self.moment_reset, MomentReset),
+            (self.moment_reset, SpikeClip),
+            (self.zclip, ZClip),
+            (self.adagc, AdaGC),
+            (self.cold_guard, ColdGuard),
+        ]
+        stages = [stage() for is_on, stage in asked if is_on]
+        if self.relative_epsilon:
+            stages.append(RelativeEpsilon(RelativeEpsilonConfig(ratio=self.relative_epsilon)))
+        asked = [
+            (self.stable_adamw, StableAdamW),
+            (self.update_clip, UpdateClip),
+            (self.learning_rate_damp, LearningRateDamp),
+        ]
+        return stages + [stage() for is_on, stage in asked if is_on]
