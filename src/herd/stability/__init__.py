@@ -20,13 +20,22 @@ from herd.stability.watch import AdamWatch, WatchConfig
 from herd.stability.watch_log import LOG_NAME, WatchLog, read_watch_log
 
 __all__ = [
-    "LOG_NAME",
     "AdamWatch",
+    "InterventionConfig",
+    "LOG_NAME",
     "Level",
     "Mechanism",
+    "Rollback",
+    "RollbackRule",
+    "RollingScore",
+    "SPIKE_Z",
+    "SkipStep",
+    "StabilizedAdamW",
     "Thresholds",
     "WatchConfig",
     "WatchLog",
     "WatchVerdict",
+    "decide_rollback",
+    "learning_rate_factor",
     "read_watch_log",
 ]

@@ -2,6 +2,7 @@
 
 In: model, optimizer, where the run stands. Out: directories `step-XXXXXXXX`, each whole or absent,
 of which the last few are kept; tensors by torch.distributed.checkpoint, the rest as JSON.
+Other parts of a run (a watch, an intervention) hand over their state as plain data.
 Never: a pickle that runs code, a checkpoint under its final name before it is complete.
 """
 
@@ -10,7 +11,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from herd.foundation import (
     write_json,
 )
 from herd.training.plain_reader import PlainReader
+from herd.training.saved_parts import Parts, put_back, take_apart, tensor_names
 from herd.training.state import TrainState, random_state, set_random_state
 
 STATE_FILE = "state.json"
@@ -39,11 +41,15 @@ NAME = re.compile(r"step-(\d{8,})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trainee:
-    """What is trained and where: the things whose tensors a checkpoint holds."""
+    """What is trained and where: the things whose tensors a checkpoint holds.
+
+    `parts` are other things with a state, by name; their tensors are loaded onto the CPU.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     device: torch.device
+    parts: Parts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,20 +83,23 @@ class CheckpointStore:
     def load(self, path: Path, trainee: Trainee) -> TrainState:
         """Put a checkpoint's tensors into the trainee and return where its run stood.
 
+        Parts of the trainee that the checkpoint has no state of stay as they are (`part_names`).
         Raises UserError when it is damaged or of another identity; then nothing of the
         trainee can be relied on.
         """
-        try:
-            saved = read_json(path / STATE_FILE)
-        except UserError as error:
-            message = f"{path} is damaged ({error.__cause__}); remove it to resume from the checkpoint before"
-            raise UserError(message) from error
-        if not isinstance(saved, dict) or not {"state", "identity"} <= saved.keys():
-            raise UserError(f"{path / STATE_FILE} is not a checkpoint's state; remove {path}")
+        saved = _saved_record(path)
         _refuse_other_identity(path, saved["identity"], self.identity)
         state = from_dict(TrainState, saved["state"], where=str(path / STATE_FILE))
-        _read(path, trainee)
+        _read(path, trainee, saved.get("parts", {}))
         return state
+
+    def state_of(self, path: Path) -> TrainState:
+        """Return where a checkpoint's run stood, without loading its tensors."""
+        return from_dict(TrainState, _saved_record(path)["state"], where=str(path / STATE_FILE))
+
+    def part_names(self, path: Path) -> set[str]:
+        """Return the names of the parts that a checkpoint has a state of."""
+        return set(_saved_record(path).get("parts", {}))
 
     def latest(self) -> Path | None:
         """Return the checkpoint of the highest step, None if there is none."""
@@ -114,25 +123,43 @@ class CheckpointStore:
         if self.directory.is_dir():
             remove_partials(self.directory)
 
+    def remove(self, path: Path) -> None:
+        """Remove a checkpoint, so that a kill leaves no half of it."""
+        doomed = path.with_name(f".{path.name}.partial-removed")  # a name nobody looks for
+        path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
     def _remove_old(self) -> None:
         for path in self.paths()[: -self.keep]:
-            # Under a name nobody looks for first, so that a kill leaves no half of a checkpoint.
-            doomed = path.with_name(f".{path.name}.partial-removed")
-            path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            self.remove(path)
+
+
+def _saved_record(path: Path) -> dict[str, Any]:
+    try:
+        saved = read_json(path / STATE_FILE)
+    except UserError as error:
+        message = (
+            f"{path} is damaged ({error.__cause__}); remove it to resume from the checkpoint before"
+        )
+        raise UserError(message) from error
+    if not isinstance(saved, dict) or not {"state", "identity"} <= saved.keys():
+        raise UserError(f"{path / STATE_FILE} is not a checkpoint's state; remove {path}")
+    return saved
 
 
 def _write(
     directory: Path, trainee: Trainee, state: TrainState, identity: Mapping[str, str]
 ) -> None:
     writer = FileSystemWriter(directory, sync_files=False)  # flushed with the whole directory
+    outline, part_tensors = take_apart(trainee.parts)
     try:
         with _single_process_without_warning():
-            save_tensors(_tensors(trainee, with_random=True), storage_writer=writer)
+            save_tensors({**_tensors(trainee), **part_tensors}, storage_writer=writer)
     except CheckpointException as failure:
         raise _cause(failure) from failure
     record = {
         "state": to_dict(state),
+        "parts": outline,
         "identity": dict(identity),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -140,11 +167,12 @@ def _write(
     write_json(directory / STATE_FILE, record)
 
 
-def _read(path: Path, trainee: Trainee) -> None:
+def _read(path: Path, trainee: Trainee, outline: Mapping[str, Any]) -> None:
     reader = PlainReader(path)
     table = reader.read_metadata().state_dict_metadata
     _prepare_optimizer_state(trainee, table)
-    tensors = _tensors(trainee, with_random=True)
+    outline = {name: state for name, state in outline.items() if name in trainee.parts}
+    tensors = {**_tensors(trainee), **_empty_part_tensors(path, outline, table)}
     _refuse_other_shapes(path, tensors, table)
     try:
         with _single_process_without_warning():
@@ -161,9 +189,24 @@ def _read(path: Path, trainee: Trainee) -> None:
         if name.startswith("random.")
     }
     set_random_state(random, trainee.device)
+    put_back(trainee.parts, outline, tensors)
 
 
-def _tensors(trainee: Trainee, *, with_random: bool) -> dict[str, Any]:
+def _empty_part_tensors(
+    path: Path, outline: Mapping[str, Any], table: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    names = tensor_names(outline)
+    missing = [name for name in names if name not in table]
+    if missing:
+        raise UserError(
+            f"{path} is damaged (it lacks {missing[0]}); remove it to resume from the checkpoint before"
+        )
+    return {
+        name: torch.empty(table[name].size, dtype=table[name].properties.dtype) for name in names
+    }
+
+
+def _tensors(trainee: Trainee) -> dict[str, Any]:
     """Return every tensor of a run under one flat name; loading writes into these."""
     model = {f"model.{name}": tensor for name, tensor in trainee.model.state_dict().items()}
     optimizer = {
@@ -171,7 +214,7 @@ def _tensors(trainee: Trainee, *, with_random: bool) -> dict[str, Any]:
         for name, parameter in trainee.model.named_parameters()
         for key, value in trainee.optimizer.state.get(parameter, {}).items()
     }
-    random = random_state(trainee.device) if with_random else {}
+    random = random_state(trainee.device)
     return {**model, **optimizer, **{f"random.{name}": value for name, value in random.items()}}
 
 
@@ -190,6 +233,7 @@ def _cause(failure: CheckpointException) -> BaseException:
 
 def _prepare_optimizer_state(trainee: Trainee, table: Mapping[str, Any]) -> None:
     """Make the optimizer's tensors that the checkpoint holds, as zeros of the right shape."""
+    trainee.optimizer.state.clear()
     for name, parameter in trainee.model.named_parameters():
         prefix = f"optimizer.{name}."
         state: dict[str, Tensor] = {}

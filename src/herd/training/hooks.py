@@ -14,10 +14,14 @@ from herd.training.state import TrainState, crossed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What a hook has to say: fields to log with this step; a reason if the run should stop."""
+    """What a hook has to say: fields to log with this step; a reason if the run should stop.
+
+    `failed` says that the model is no good any more: the run ends unsaved, to be rolled back.
+    """
 
     record: Mapping[str, Any] = field(default_factory=dict)
     stop: str = ""
+    failed: bool = False
 
 
 Hook = Callable[[TrainState, StepMetrics], Verdict]

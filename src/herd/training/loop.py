@@ -5,6 +5,7 @@ Out: a trained model, records for the log, checkpoints, and why it ended.
 Never: the name of a stage, a modality or a benchmark; a stage gives a loss and a source.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ from herd.training.batch_ramp import (
     stage_at,
 )
 from herd.training.checkpoint import CheckpointStore, Trainee
-from herd.training.hooks import Hook
+from herd.training.hooks import Hook, Verdict
 from herd.training.metrics import Speedometer, StepMetrics
+from herd.training.safeguards import Safeguards
 from herd.training.schedule import ScheduleConfig, step_learning_rate
 from herd.training.source import BatchSource
 from herd.training.state import TrainState, crossed
@@ -68,14 +70,22 @@ class LoopConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """Where a run ended; `stopped_by` is empty when it reached its horizon."""
+    """Where a run ended; `stopped_by` is empty when it reached its horizon.
+
+    `failed` says that a hook gave the model up: nothing was saved at this end.
+    """
 
     state: TrainState
     stopped_by: str
+    failed: bool = False
 
 
 class NonFiniteLossError(UserError):
     """A loss or gradient that is not a number: the run cannot go on from here."""
+
+    def __init__(self, message: str, *, step: int) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 def train(
@@ -89,33 +99,36 @@ def train(
     record: Callable[[dict[str, Any]], None],
     speed: Speedometer,
     hooks: Sequence[Hook] = (),
+    safeguards: Safeguards | None = None,
 ) -> Outcome:
     """Train from `state` to the horizon, or until a hook's verdict stops it; the end is saved.
 
     Raises NonFiniteLossError naming the step, the documents of its batch and the last good checkpoint.
     """
     horizon = config.horizon_tokens
+    guards = safeguards or Safeguards()
     trainee.model.train()
     with progress_bar("training", horizon, unit="tokens", done=state.tokens) as bar:
         while state.tokens < horizon:
             stage = stage_at(config.batch, state.tokens)
+            n_sequences = stage.batch_tokens // source.context
+            state = guards.course.next_batch(state, n_sequences)
             speed.skip_pause()
-            result, rate = _step(trainee, source, loss, config, state, stage)
+            result, rate = _step(trainee, source, loss, config, state, stage, guards)
             speed.count(stage.batch_tokens)
-            if not result.applied:
-                names = source.documents_in(
-                    state.next_sequence, stage.batch_tokens // source.context
-                )
-                record(_bad_step(state, result, names))
-                raise _non_finite(state, result, names, store)
-            state = state.after_batch(
-                n_sequences=stage.batch_tokens // source.context, sequence_tokens=source.context
-            )
+            before = state
+            state = before.after_batch(n_sequences=n_sequences, sequence_tokens=source.context)
             metrics = _measure(state, stage, result, rate, speed)
-            verdicts = [hook(state, metrics) for hook in hooks]
-            fields = {key: item for verdict in verdicts for key, item in verdict.record.items()}
-            record({**metrics.as_record(), **fields})
+            watched = guards.watch(state, metrics)
+            if not (result.applied or result.skipped):
+                names = source.documents_in(before.next_sequence, n_sequences)
+                record({**_bad_step(metrics, names), **watched.record})
+                raise _non_finite(metrics, names, store)
+            verdicts = [watched, *(hook(state, metrics) for hook in hooks)]
+            record({**metrics.as_record(), **_fields(result, verdicts)})
             bar.advance(stage.batch_tokens, **_shown(metrics))
+            if any(verdict.failed for verdict in verdicts):
+                return Outcome(state=state, stopped_by="", failed=True)
             stop = next((verdict.stop for verdict in verdicts if verdict.stop), "")
             if stop or _checkpoint_due(config, state, stage):
                 store.save(trainee, state)
@@ -132,13 +145,15 @@ def _step(
     config: LoopConfig,
     state: TrainState,
     stage: BatchStage,
+    guards: Safeguards,
 ) -> tuple[StepResult, float]:
-    rate = step_learning_rate(
+    rate = guards.course.learning_rate_factor(state) * step_learning_rate(
         config.schedule,
         tokens_before=state.tokens,
         batch_tokens=stage.batch_tokens,
         horizon_tokens=config.horizon_tokens,
     )
+    skip = guards.skip
     result = train_step(
         trainee.optimizer,
         micro_batches(source, state.next_sequence, stage, config.micro_batch_tokens),
@@ -147,6 +162,7 @@ def _step(
         clip_norm=config.clip_norm,
         precision=config.precision,
         device=trainee.device,
+        skip=functools.partial(skip.reason, state.step + 1) if skip else None,
     )
     return result, rate
 
@@ -178,6 +194,11 @@ def _measure(
     )
 
 
+def _fields(result: StepResult, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    fields = {key: item for verdict in verdicts for key, item in verdict.record.items()}
+    return {"skipped": result.skipped, **fields} if result.skipped else fields
+
+
 def _shown(metrics: StepMetrics) -> dict[str, str]:
     shown = {"loss": f"{metrics.loss_nats:.3f}"}
     if metrics.mfu is not None:
@@ -190,23 +211,24 @@ def _checkpoint_due(config: LoopConfig, state: TrainState, stage: BatchStage) ->
     return crossed(before, state.tokens, config.checkpoint_every_tokens)
 
 
-def _bad_step(state: TrainState, result: StepResult, documents: list[str]) -> dict[str, Any]:
+def _bad_step(metrics: StepMetrics, documents: list[str]) -> dict[str, Any]:
     return {
-        "step": state.step + 1,
-        "loss_nats": result.loss_nats,
-        "grad_norm": result.grad_norm,
+        "step": metrics.step,
+        "loss_nats": metrics.loss_nats,
+        "grad_norm": metrics.grad_norm,
         "documents": documents,
     }
 
 
 def _non_finite(
-    state: TrainState, result: StepResult, documents: list[str], store: CheckpointStore
+    metrics: StepMetrics, documents: list[str], store: CheckpointStore
 ) -> NonFiniteLossError:
     shown = ", ".join(documents[:NAMED_DOCUMENTS])
     unnamed = len(documents) - NAMED_DOCUMENTS
     more = f" and {unnamed} more (all in the metrics log)" if unnamed > 0 else ""
     return NonFiniteLossError(
-        f"step {state.step + 1}: loss {result.loss_nats}, gradient norm {result.grad_norm}; not "
+        f"step {metrics.step}: loss {metrics.loss_nats}, gradient norm {metrics.grad_norm}; not "
         f"finite, so training stops. Documents of the batch: {shown}{more}; "
-        f"{store.last_good()}. Lower the learning rate, or look at those documents"
+        f"{store.last_good()}. Lower the learning rate, or look at those documents",
+        step=metrics.step,
     )

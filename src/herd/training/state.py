@@ -12,11 +12,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainState:
-    """Counts since the start of the run. `next_sequence` is the whole position in the data."""
+    """Counts since the start of the run. `next_sequence` is the whole position in the data.
+
+    `n_rollbacks` says how often the run had gone back to an older checkpoint; steps and tokens
+    count what led to the model at hand, not what was abandoned.
+    """
 
     step: int = 0
     tokens: int = 0
     next_sequence: int = 0
+    n_rollbacks: int = 0
 
     def after_batch(self, *, n_sequences: int, sequence_tokens: int) -> Self:
         """Return the state one step later."""

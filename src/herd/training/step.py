@@ -31,12 +31,16 @@ class Precision(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
-    """What one step measured. `applied` is False when the loss or gradient was not finite."""
+    """What one step measured. `applied` is False when the loss or gradient was not finite.
+
+    It is also False when the step was skipped; `skipped` then says why.
+    """
 
     loss_nats: float
     n_tokens: int
     grad_norm: float
     applied: bool
+    skipped: str = ""
 
 
 def train_step(
@@ -48,10 +52,12 @@ def train_step(
     clip_norm: float,
     precision: Precision,
     device: torch.device,
+    skip: Callable[[float, float], str] | None = None,
 ) -> StepResult:
     """Accumulate the gradients of all micro-batches, clip them and step once.
 
-    Parameters stay untouched when the loss or the gradient's norm is not finite.
+    Parameters and optimizer stay untouched when the loss or the gradient's norm is not finite, or
+    when `skip`, given both, returns a reason.
     Raises UserError when no token of the batch counts towards the loss.
     """
     optimizer.zero_grad(set_to_none=True)
@@ -68,11 +74,18 @@ def train_step(
     ]
     grad_norm = average_and_clip(gradients, n_tokens=n_tokens, clip_norm=clip_norm)
     loss_nats = loss_sum_nats / n_tokens
-    applied = math.isfinite(loss_nats) and math.isfinite(grad_norm)
+    skipped = skip(loss_nats, grad_norm) if skip else ""
+    applied = math.isfinite(loss_nats) and math.isfinite(grad_norm) and not skipped
     if applied:
         set_learning_rate(optimizer, learning_rate)
         optimizer.step()
-    return StepResult(loss_nats=loss_nats, n_tokens=n_tokens, grad_norm=grad_norm, applied=applied)
+    return StepResult(
+        loss_nats=loss_nats,
+        n_tokens=n_tokens,
+        grad_norm=grad_norm,
+        applied=applied,
+        skipped=skipped,
+    )
 
 
 def accumulate_gradients(
