@@ -9,19 +9,21 @@ import math
 from collections.abc import Sequence
 
 
-def lattice_strides(shape: Sequence[int], max_coordinates: int | None) -> tuple[int, ...]:
-    """Return strides that leave at most `max_coordinates`, thinning the longest dimension first.
+FEWEST_ROWS = 16  # whole rows are fastest to copy; fewer would stand for too few neurons or tokens
 
-    Strides above 1 are odd, so that they do not fall in step with heads and other powers of two.
+
+def lattice_strides(shape: Sequence[int], max_coordinates: int | None) -> tuple[int, ...]:
+    """Return strides that leave at most `max_coordinates`.
+
+    Rows are thinned first, then whatever dimension is longest. Strides above 1 are odd, so that
+    they do not fall in step with heads and other powers of two.
     """
     strides = [1] * len(shape)
-    if max_coordinates is None:
-        return tuple(strides)
     kept = list(shape)
-    while math.prod(kept) > max_coordinates:
-        longest = max(range(len(shape)), key=kept.__getitem__)
-        strides[longest] += 2
-        kept[longest] = -(-shape[longest] // strides[longest])
+    while max_coordinates is not None and math.prod(kept) > max_coordinates:
+        thinned = 0 if kept[0] > FEWEST_ROWS else max(range(len(shape)), key=kept.__getitem__)
+        strides[thinned] += 2
+        kept[thinned] = -(-shape[thinned] // strides[thinned])
     return tuple(strides)
 
 

@@ -230,7 +230,7 @@ class AdamWatch:
         """Judge a step between samples, or one that the optimizer did not make."""
         on_gpu = any(isinstance(x, Tensor) and x.device.type != "cpu" for x in given)
         if not on_gpu and not self._layout.is_shared:
-            values = [None if x is None else float(x) for x in given]
+            values = [float(x.detach()) if isinstance(x, Tensor) else x for x in given]
             numbers = StepNumbers(**dict(zip(NUMBERS, values, strict=True)))
             explained = bool((self._states.level == ALARM).any())
             signals = self._scores.judge(numbers, explained=explained)
