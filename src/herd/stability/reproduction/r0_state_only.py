@@ -98,10 +98,11 @@ def _one_seed(seed: int, pictures: dict[str, Any] | None) -> dict[tuple[Any, ...
         if pictures is not None and n_steps == 300:
             pictures["correlated"] = u
     rng = np.random.default_rng((seed, 2))
-    g, u_before, u = biased_updates(BETA1, 0.95, np.array(SIGNALS)[:, None], rng)
+    biased = biased_updates(BETA1, 0.95, np.array(SIGNALS)[:, None], rng)
+    after, before, biased_u = biased
     for i, signal in enumerate(SIGNALS):
-        _note_shape(values, ("biased", signal), u[i])
-        values["biased", signal, "alignment"] = float(cosine(g[i], u_before[i]))
+        _note_shape(values, ("biased", signal), biased_u[i])
+        values["biased", signal, "alignment"] = float(cosine(after[i], before[i]))
     rhos_after = tuple(golden.AWAKENING)
     updates = awakening_updates(
         BETA1, 0.95, np.array(rhos_after)[:, None], np.random.default_rng((seed, 3))
