@@ -4,7 +4,7 @@ In: a config, token ids. Out: hidden states, logits, losses.
 Never: parallelism, optimizers, cache allocation.
 """
 
-from herd.model.attention import KeyValueCache
+from herd.model.attention import Attention, KeyValueCache
 from herd.model.config import ModelConfig, ffn_width
 from herd.model.formats import (
     GgufKind,
@@ -35,6 +35,7 @@ from herd.model.transformer import LossSum, Transformer
 from herd.ops import RopeScaling
 
 __all__ = [
+    "Attention",
     "GgufKind",
     "KeyValueCache",
     "LossSum",

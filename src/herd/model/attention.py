@@ -57,5 +57,30 @@ class Attention(nn.Module):
         out_BTHC = ops.attention(q_BTHC, k_BTKC, v_BTKC, documents)
         return self.o(out_BTHC.flatten(2))  # type: ignore[no-any-return]
 
+    @torch.no_grad()
+    def largest_logits_H(
+        self,
+        x_BTD: torch.Tensor,
+        rope: tuple[torch.Tensor, torch.Tensor],
+        documents: ops.Documents | None,
+    ) -> torch.Tensor:
+        """Return each query head's largest visible logit, q.k/sqrt(C), shape [H], float32.
+
+        It holds all logits at once, B * H * T * T of them; give it little.
+        """
+        q_BTHC = ops.apply_rope(self._heads(self.q(x_BTD)), *rope).float()
+        k_BTKC = ops.apply_rope(self._heads(self.k(x_BTD)), *rope).float()
+        n_queries = q_BTHC.shape[1]
+        q_BTKGC = q_BTHC.view(*q_BTHC.shape[:2], k_BTKC.shape[2], -1, self.head_dim)
+        logits_BKGTS = torch.einsum("BTKGC,BSKC->BKGTS", q_BTKGC, k_BTKC) / self.head_dim**0.5
+        visible_BTS = torch.ones(n_queries, n_queries, dtype=torch.bool, device=x_BTD.device)
+        visible_BTS = visible_BTS.tril()[None]
+        if documents is not None:
+            segment_BT = documents.segment_BT
+            visible_BTS = visible_BTS & (segment_BT[:, :, None] == segment_BT[:, None, :])
+        logits_BKGTS = logits_BKGTS.masked_fill(~visible_BTS[:, None, None], float("-inf"))
+        largest_KG: torch.Tensor = logits_BKGTS.amax((0, 3, 4))
+        return largest_KG.flatten()
+
     def _heads(self, x_BTE: torch.Tensor) -> torch.Tensor:
         return x_BTE.view(*x_BTE.shape[:-1], -1, self.head_dim)

@@ -5,7 +5,8 @@ Never: a loop of its own.
 """
 
 from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
-from herd.pretraining.initial import InitialConfig, MakeGenerate, PackedText, train_initial
+from herd.pretraining.initial import train_initial
+from herd.pretraining.initial_config import InitialConfig, MakeGenerate, PackedText
 from herd.pretraining.pipeline import (
     Plan,
     RunResult,

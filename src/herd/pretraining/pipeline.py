@@ -28,13 +28,8 @@ from herd.foundation import (
 )
 from herd.model import ModelConfig, Transformer, parameter_count, save_hf
 from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
-from herd.pretraining.initial import (
-    InitialConfig,
-    MakeGenerate,
-    PackedText,
-    check_fit,
-    train_initial,
-)
+from herd.pretraining.initial import check_fit, train_initial
+from herd.pretraining.initial_config import InitialConfig, MakeGenerate, PackedText
 from herd.pretraining.run_claim import SUMMARY_FILE, Claim, claim_run
 from herd.pretraining.run_log import RunLog
 from herd.pretraining.run_report import write_run_report

@@ -8,7 +8,7 @@ from typing import Any
 
 from herd.data import ShardReader
 from herd.foundation import RunDirectory, read_json
-from herd.pretraining.initial import PackedText
+from herd.pretraining.initial_config import PackedText
 from herd.training import ReportContent, write_report
 
 N_LONGEST = 5

@@ -5,6 +5,8 @@ Never: the training loop, or a word about Llama.
 """
 
 from herd.stability.interventions.config import InterventionConfig
+from herd.stability.interventions.qk_clip import QKClip, QKClipConfig
+from herd.stability.interventions.response_policy import ResponseConfig, ResponsePolicy
 from herd.stability.interventions.rollback import (
     Rollback,
     RollbackRule,
@@ -25,6 +27,10 @@ __all__ = [
     "LOG_NAME",
     "Level",
     "Mechanism",
+    "QKClip",
+    "QKClipConfig",
+    "ResponseConfig",
+    "ResponsePolicy",
     "Rollback",
     "RollbackRule",
     "RollingScore",

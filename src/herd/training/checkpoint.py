@@ -87,15 +87,15 @@ class CheckpointStore:
         Raises UserError when it is damaged or of another identity; then nothing of the
         trainee can be relied on.
         """
-        saved = _saved_record(path)
-        _refuse_other_identity(path, saved["identity"], self.identity)
-        state = from_dict(TrainState, saved["state"], where=str(path / STATE_FILE))
-        _read(path, trainee, saved.get("parts", {}))
+        state = self.state_of(path)
+        _read(path, trainee, _saved_record(path).get("parts", {}))
         return state
 
     def state_of(self, path: Path) -> TrainState:
-        """Return where a checkpoint's run stood, without loading its tensors."""
-        return from_dict(TrainState, _saved_record(path)["state"], where=str(path / STATE_FILE))
+        """Return where a checkpoint's run stood, without loading its tensors. Raises as `load`."""
+        saved = _saved_record(path)
+        _refuse_other_identity(path, saved["identity"], self.identity)
+        return from_dict(TrainState, saved["state"], where=str(path / STATE_FILE))
 
     def part_names(self, path: Path) -> set[str]:
         """Return the names of the parts that a checkpoint has a state of."""
