@@ -6,7 +6,6 @@ Never: a tensor that nobody named.
 Source: ours; a smaller learning rate weakens the feedback of a large update on later gradients.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +77,7 @@ class LearningRateDamp(Stage):
         for tensor in tensors:
             steps = self.config.duration_steps
             if steps is None:
-                steps = math.ceil(memory_steps(tensor.betas[1]) - 1e-6)
+                steps = round(memory_steps(tensor.betas[1]))
             self.last_steps[tensor.name] = run.step + steps - 1
         if fresh and run.log is not None:
             what = f"learning rate x {self.config.factor:g} for {named(fresh)}"

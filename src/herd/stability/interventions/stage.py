@@ -5,7 +5,7 @@ Out: changed gradients or moments, a chosen epsilon, factors on update and learn
 Never: a default that acts; a stage acts on what it was switched on for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from herd.foundation import UserError
+from herd.stability.adam_tensors import WRAPPERS
 from herd.stability.interventions.shard_sums import ReduceSums, stacked, sum_over_shards
 from herd.stability.interventions.tensor_step import TensorStep, widened
 
@@ -165,23 +166,35 @@ class GradientStage(Stage):
 
 
 def tensor_steps(
-    optimizer: torch.optim.Optimizer, names: dict[int, str] | None = None
+    optimizer: torch.optim.Optimizer, names: Mapping[int, str] | None = None
 ) -> list[TensorStep]:
     """Return the tensors that have a gradient, in the optimizer's order.
 
-    `names` go by the parameter's id; a parameter without one is called by its place. Raises
-    UserError for a sparse gradient.
+    Raises UserError for a gradient that is sparse or complex.
+    """
+    found = []
+    for name, parameter, group in named_tensors(optimizer, names or {}):
+        if parameter.grad is None:
+            continue
+        if parameter.grad.is_sparse or parameter.is_complex():
+            raise UserError(f"{name}: interventions need dense gradients of real numbers")
+        state = optimizer.state.get(parameter, {})
+        found.append(TensorStep(name, parameter, group, state, group.get("eps", 0.0)))
+    return found
+
+
+def named_tensors(
+    optimizer: torch.optim.Optimizer, names: Mapping[int, str]
+) -> list[tuple[str, Tensor, dict[str, Any]]]:
+    """Return name, parameter and group of all that an optimizer steps.
+
+    `names` go by the parameter's id; else the name that the optimizer got counts, else the place.
+    What compiling and sharding wrap around a name is left out.
     """
     found = []
     for g, group in enumerate(optimizer.param_groups):
         given = group.get("param_names")
         for i, parameter in enumerate(group["params"]):
-            if parameter.grad is None:
-                continue
-            name = (names or {}).get(id(parameter)) or (given[i] if given else f"group{g}.{i}")
-            if parameter.grad.is_sparse or parameter.is_complex():
-                raise UserError(f"{name}: interventions need dense gradients of real numbers")
-            state = optimizer.state.get(parameter, {})
-            epsilon = group.get("eps", 0.0)
-            found.append(TensorStep(name, parameter, group, state, epsilon))
+            name = names.get(id(parameter)) or (given[i] if given else f"group{g}.{i}")
+            found.append((WRAPPERS.sub("", name), parameter, group))
     return found

@@ -67,11 +67,14 @@ class TensorStep:
         return local(self.state[key])
 
     def bias_correction(self, beta: float) -> float | Tensor:
-        """Return 1 - beta^t: a number where the count lies on the host, else a device scalar."""
+        """Return 1 - beta^t: a number where the count lies on the host, else a device scalar.
+
+        t is at least 1: a first step that is skipped is computed all the same.
+        """
         step: Tensor = self.state["step"]
         if step.device.type == "cpu":
-            return float(1 - beta ** step.item())
-        return 1 - torch.pow(beta, step.double())
+            return float(1 - beta ** max(1, step.item()))
+        return 1 - torch.pow(beta, step.double().clamp(min=1))
 
     def corrected_second_moment(self) -> Tensor:
         """Return v / (1 - beta2^t)."""

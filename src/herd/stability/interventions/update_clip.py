@@ -71,7 +71,7 @@ class UpdateClip(Stage):
 
     def _is_warm(self, tensor: TensorStep, run: StepRun) -> bool:
         steps = self.config.warmup_steps
-        return run.step > (5 * memory_steps(tensor.betas[1]) if steps is None else steps)
+        return run.step > (round(5 * memory_steps(tensor.betas[1])) if steps is None else steps)
 
     def own_state(self) -> dict[str, Any]:
         """Return the episode."""

@@ -86,11 +86,11 @@ class ZClip(GradientStage):
         z = (norm - self.mean) / (sigma + SMALL)
         adaptive = self.mean + config.z_threshold * sigma / (z / config.z_threshold)
         kept = torch.where(warm & (z > config.z_threshold), adaptive, norm)
-        self._take_in(kept, warm)
+        self._take_in(kept, warm, torch.isfinite(norm))
         return kept.clamp(max=config.max_norm)
 
-    def _take_in(self, norm: Tensor, warm: Tensor) -> None:
-        finite, alpha = torch.isfinite(norm), self.config.alpha
+    def _take_in(self, norm: Tensor, warm: Tensor, finite: Tensor) -> None:
+        alpha = self.config.alpha
         mean = alpha * self.mean + (1 - alpha) * norm
         variance = alpha * self.variance + (1 - alpha) * (norm - mean).square()
         places_W = torch.arange(self.config.warmup_steps, device=norm.device)
