@@ -18,7 +18,7 @@ from torch import Tensor
 from herd.foundation import UserError
 from herd.stability.interventions.clip_report import at_most_one, report_clip
 from herd.stability.interventions.episode import Episode
-from herd.stability.interventions.shard_sums import stacked
+from herd.stability.interventions.shard_sums import on_device, stacked
 from herd.stability.interventions.stage import GradientStage, StepRun
 from herd.stability.interventions.tensor_step import TensorStep
 
@@ -63,21 +63,21 @@ class AdaGC(GradientStage):
         if not tensors:
             return
         norms_T = run.norms(tensors).double()
-        unknown = torch.tensor(torch.inf, dtype=torch.float64, device=norms_T.device)
+        unknown = on_device(torch.inf, norms_T.device)
         gammas_T = stacked([unknown, *(self.gammas.get(t.name, unknown) for t in tensors)])[1:]
         factors_T, gammas_T = self.factors(norms_T, gammas_T, warm=self._is_warm())
         self.gammas.update(zip([t.name for t in tensors], gammas_T.unbind(), strict=True))
-        chosen = [i for i, tensor in enumerate(tensors) if self.applies_to(tensor.name)]
-        for i in chosen:
-            gradient = tensors[i].gradient
-            gradient.mul_(factors_T[i].to(gradient.device))
+        for tensor, factor in zip(tensors, factors_T.unbind(), strict=True):
+            if self.applies_to(tensor.name):
+                tensor.gradient.mul_(factor.to(tensor.gradient.device))
         report_clip(
             self.episode,
             run,
-            [tensors[i].name for i in chosen],
-            sizes_T=norms_T[chosen],
-            factors_T=factors_T[chosen],
+            [tensor.name for tensor in tensors],
+            sizes_T=norms_T,
+            factors_T=factors_T,
             quantity="grad_norm",
+            acts=self.applies_to,
         )
 
     def factors(self, norms_T: Tensor, gammas_T: Tensor, *, warm: bool) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ In: one size and one factor a tensor, on the device. Out: records of an episode.
 Never: a read from the device when nobody logs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,12 +21,16 @@ def report_clip(
     sizes_T: Tensor,
     factors_T: Tensor,
     quantity: str,
+    acts: Callable[[str], bool] = lambda _: True,
 ) -> None:
-    """Tell the episode which tensors were scaled down, and `quantity` of the worst before and after."""
+    """Tell the episode which tensors were scaled down, and `quantity` of the worst before and after.
+
+    `acts` says of a name whether its factor was used.
+    """
     if run.log is None:
         return
     factors = factors_T.tolist()
-    clipped = [i for i, factor in enumerate(factors) if factor < 1]
+    clipped = [i for i, factor in enumerate(factors) if factor < 1 and acts(names[i])]
     if not clipped:
         episode.observe(run.log, run.step, acted=False)
         return

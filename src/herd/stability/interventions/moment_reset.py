@@ -106,9 +106,8 @@ class MomentReset(Stage):
     def _clear(self, tensors: Sequence[TensorStep], run: StepRun, *, keep_mean: bool) -> None:
         if not tensors:
             return
-        sums = [widened(tensor.stored("exp_avg_sq")).sum() for tensor in tensors]
-        means_T = run.sums(tensors, sums)
-        means_T = means_T / means_T.new_tensor([max(1, t.n_coordinates) for t in tensors])
+        shares = [widened(t.stored("exp_avg_sq")).sum() / max(1, t.n_coordinates) for t in tensors]
+        means_T = run.sums(tensors, shares)
         for tensor, mean in zip(tensors, means_T.unbind(), strict=True):
             tensor.stored("exp_avg").zero_()
             second = tensor.stored("exp_avg_sq")

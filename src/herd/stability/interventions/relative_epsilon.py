@@ -47,9 +47,8 @@ class RelativeEpsilon(Stage):
         chosen = [t for t in tensors if self.applies_to(t.name) and t.n_coordinates]
         if not chosen:
             return
-        sums_T = run.sums(chosen, [tensor.corrected_second_moment().sum() for tensor in chosen])
-        sizes_T = sums_T.new_tensor([tensor.n_coordinates for tensor in chosen])
-        rms_T = (sums_T / sizes_T).sqrt()
+        shares = [t.corrected_second_moment().sum() / t.n_coordinates for t in chosen]
+        rms_T = run.sums(chosen, shares).sqrt()
         epsilons_T = (self.config.ratio * rms_T).clamp(min=self.config.least)
         before = float(chosen[0].group["eps"])
         for tensor, epsilon in zip(chosen, epsilons_T.unbind(), strict=True):

@@ -26,14 +26,22 @@ def sum_over_shards(sums_T: Tensor, parameters: Sequence[Tensor]) -> Tensor:
             for mesh_dim, placement in enumerate(parameter.placements):
                 if isinstance(placement, Shard):
                     rows_of.setdefault((parameter.device_mesh, mesh_dim), []).append(row)
+    sums = list(sums_T.unbind())
     for (mesh, mesh_dim), rows in rows_of.items():
-        index = torch.tensor(rows, device=sums_T.device)
-        part = sums_T[index].contiguous()
+        part = torch.stack([sums[row] for row in rows])
         distributed.all_reduce(part, group=mesh.get_group(mesh_dim))
-        sums_T = sums_T.index_copy(0, index, part)
-    return sums_T
+        for row, total in zip(rows, part.unbind(), strict=True):
+            sums[row] = total
+    return torch.stack(sums)
 
 
 def stacked(numbers: Sequence[Tensor]) -> Tensor:
     """Return scalars as one vector on the first one's device, in float32 or wider."""
     return torch.stack([number.to(numbers[0].device) for number in numbers])
+
+
+def on_device(number: float | Tensor, device: torch.device) -> Tensor:
+    """Return a number as a float64 scalar on the device, by a fill and not by a copy that waits."""
+    if isinstance(number, Tensor):
+        return number.detach().reshape(()).to(device=device, dtype=torch.float64)
+    return torch.full((), number, dtype=torch.float64, device=device)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from herd.foundation import UserError
 from herd.stability.interventions.episode import record
+from herd.stability.interventions.shard_sums import on_device
 from herd.stability.interventions.stage import Stage, StepRun
 from herd.stability.interventions.tensor_step import TensorStep
 
@@ -57,11 +58,12 @@ class SkipStep(Stage):
             return
         norm = run.norms(tensors).square().sum().sqrt() if run.grad_norm is None else run.grad_norm
         device = tensors[0].gradient.device
-        loss = torch.as_tensor(0.0 if run.loss_nats is None else run.loss_nats, device=device)
-        value_2 = torch.stack([loss.double(), torch.as_tensor(norm, device=device).double()])
-        known_2 = torch.tensor([run.loss_nats is not None, True], device=device)
+        loss = 0.0 if run.loss_nats is None else run.loss_nats
+        value_2 = torch.stack([on_device(loss, device), on_device(norm, device)])
+        known_2 = torch.ones(2, dtype=torch.bool, device=device)
+        known_2[0].fill_(run.loss_nats is not None)
         mean_2, sigma_2 = self._mean_and_sigma(device)  # before the window moves on
-        run.applied = self.judge(value_2.detach(), known_2)
+        run.applied = self.judge(value_2, known_2)
         if run.log is not None and not bool(run.applied):
             self._report(run, value_2, mean_2, sigma_2)
 

@@ -48,9 +48,7 @@ class StableAdamW(Stage):
         chosen = [t for t in tensors if self.applies_to(t.name) and t.n_coordinates]
         if not chosen:
             return
-        sums_T = run.sums(chosen, [squared_ratio_sum(tensor) for tensor in chosen])
-        sizes_T = sums_T.new_tensor([tensor.n_coordinates for tensor in chosen])
-        rms_T = (sums_T / sizes_T).sqrt()
+        rms_T = run.sums(chosen, [mean_square_ratio(tensor) for tensor in chosen]).sqrt()
         factors_T = at_most_one(self.config.threshold / rms_T)
         for tensor, factor in zip(chosen, factors_T.unbind(), strict=True):
             tensor.rate_factor = factor * tensor.rate_factor
@@ -72,9 +70,9 @@ class StableAdamW(Stage):
         self.episode.load_state_dict(state["episode"])
 
 
-def squared_ratio_sum(tensor: TensorStep) -> Tensor:
-    """Return the sum of g^2 / max(v, epsilon^2) over this rank's part."""
+def mean_square_ratio(tensor: TensorStep) -> Tensor:
+    """Return this rank's share of the mean of g^2 / max(v, epsilon^2) over the whole tensor."""
     second = tensor.corrected_second_moment()
     smallest = tensor.epsilon**2
     least = second.clamp(min=max(smallest, 1e-38) if isinstance(smallest, float) else smallest)
-    return (tensor.descent_gradient.square() / least).sum()
+    return (tensor.descent_gradient.square() / least).sum() / tensor.n_coordinates

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from herd.foundation import UserError
 from herd.stability.interventions.clip_report import at_most_one, report_clip
 from herd.stability.interventions.episode import Episode
@@ -53,19 +56,20 @@ class UpdateClip(Stage):
         chosen = [tensor for tensor in chosen if tensor.n_coordinates]
         if not chosen:
             return
-        sums_T = run.sums(chosen, [tensor.update().square().sum() for tensor in chosen])
-        sizes_T = sums_T.new_tensor([tensor.n_coordinates for tensor in chosen])
-        limits_T = sums_T.new_tensor([self.limit(tensor.betas[0]) for tensor in chosen])
-        rms_T = (sums_T / sizes_T).sqrt()
-        factors_T = at_most_one(limits_T / rms_T)
-        for tensor, factor in zip(chosen, factors_T.unbind(), strict=True):
+        limits = [self.limit(tensor.betas[0]) for tensor in chosen]
+        means_T = run.sums(chosen, [mean_square(tensor) for tensor in chosen])
+        rms_T = means_T.sqrt()
+        factors = [
+            at_most_one(limit / rms) for limit, rms in zip(limits, rms_T.unbind(), strict=True)
+        ]
+        for tensor, factor in zip(chosen, factors, strict=True):
             tensor.update_factor = factor * tensor.update_factor
         report_clip(
             self.episode,
             run,
             [tensor.name for tensor in chosen],
             sizes_T=rms_T,
-            factors_T=factors_T,
+            factors_T=torch.stack(factors),
             quantity="update_rms",
         )
 
@@ -80,3 +84,8 @@ class UpdateClip(Stage):
     def load_own_state(self, state: dict[str, Any]) -> None:
         """Take over the episode."""
         self.episode.load_state_dict(state["episode"])
+
+
+def mean_square(tensor: TensorStep) -> Tensor:
+    """Return this rank's share of the mean of u^2 over the whole tensor."""
+    return tensor.update().square().sum() / tensor.n_coordinates
