@@ -49,6 +49,7 @@ SHAPE_FIELDS = ("update_rms", "bimodality", "valley_ratio", "share_above_045", "
 N_RANDOM_HISTORIES = 500
 
 Samples = dict[tuple[Any, ...], list[float]]
+Setting = tuple[int, tuple[float, ...], tuple[float, ...]]  # steps, beta2s, rhos
 
 
 def run_r0(n_seeds: int, progress: Report = silent) -> ExperimentResult:
@@ -90,56 +91,56 @@ def run_r0(n_seeds: int, progress: Report = silent) -> ExperimentResult:
 
 def _one_seed(seed: int, pictures: dict[str, Any] | None) -> dict[tuple[Any, ...], float]:
     values: dict[tuple[Any, ...], float] = {}
-    for n_steps, beta2s, rhos in ((300, LONG_BETA2S, RHOS), (400, BETA2S, COSINE_RHOS)):
-        rng = np.random.default_rng((seed, n_steps))
-        beta2, rho = np.array(beta2s)[:, None, None], np.array(rhos)[:, None]
-        g, m_before, u_before, u = correlated_updates(BETA1, beta2, rho, rng, n_steps=n_steps)
-        _note_correlated(values, (n_steps, beta2s, rhos), g, m_before, u_before, u)
-        if pictures is not None and n_steps == 300:
+    for setting in ((300, LONG_BETA2S, RHOS), (400, BETA2S, COSINE_RHOS)):
+        u = _correlated(values, setting, seed)
+        if pictures is not None and setting[0] == 300:
             pictures["correlated"] = u
-    rng = np.random.default_rng((seed, 2))
-    biased = biased_updates(BETA1, 0.95, np.array(SIGNALS)[:, None], rng)
-    after, before, biased_u = biased
-    for i, signal in enumerate(SIGNALS):
-        _note_shape(values, ("biased", signal), biased_u[i])
-        values["biased", signal, "alignment"] = float(cosine(after[i], before[i]))
-    rhos_after = tuple(golden.AWAKENING)
-    updates = awakening_updates(
-        BETA1, 0.95, np.array(rhos_after)[:, None], np.random.default_rng((seed, 3))
+    after, before, biased = biased_updates(
+        BETA1, 0.95, np.array(SIGNALS)[:, None], np.random.default_rng((seed, 2))
     )
-    values["frozen", "update_rms"] = shape_statistics(updates[0][0]).update_rms
-    for k, awake in enumerate(updates[1:]):
-        for i, rho in enumerate(rhos_after):
-            _note_shape(values, ("awakening", rho, k), awake[i])
-    rng = np.random.default_rng((seed, 4))
+    for i, signal in enumerate(SIGNALS):
+        _note_shape(values, ("biased", signal), biased[i])
+        values["biased", signal, "alignment"] = float(cosine(after[i], before[i]))
+    _awakening(values, seed)
     partial = partial_awakening(
-        rng, kick=theory.fresh_gradient_update(BETA1, 0.95), frozen_rms=float(golden.FROZEN_RMS)
+        np.random.default_rng((seed, 4)),
+        kick=theory.fresh_gradient_update(BETA1, 0.95),
+        frozen_rms=float(golden.FROZEN_RMS),
     )
     _note_shape(values, ("partial",), partial)
     values["bound",] = _largest_over_bound(np.random.default_rng((seed, 5)))
     return values
 
 
-def _note_correlated(
-    values: dict[tuple[Any, ...], float],
-    setting: tuple[int, tuple[float, ...], tuple[float, ...]],
-    g: Array,
-    m_before: Array,
-    u_before: Array,
-    u: Array,
-) -> None:
+def _correlated(values: dict[tuple[Any, ...], float], setting: Setting, seed: int) -> Array:
     n_steps, beta2s, rhos = setting
+    g, m_before, u_before, u = correlated_updates(
+        BETA1,
+        np.array(beta2s)[:, None, None],
+        np.array(rhos)[:, None],
+        np.random.default_rng((seed, n_steps)),
+        n_steps=n_steps,
+    )
     for j, rho in enumerate(rhos):
         values["cosine", n_steps, rho] = float(cosine(g[j], m_before[j]))
         for i, beta2 in enumerate(beta2s):
-            _note_shape(values, ("correlated", n_steps, beta2, rho), u[i, j])
-            values["own", n_steps, beta2, rho] = float(cosine(g[j], u[i, j]))
-            values["correlated", n_steps, beta2, rho, "alignment"] = float(
-                cosine(g[j], u_before[i, j])
-            )
-            values["correlated", n_steps, beta2, rho, "kurtosis"] = float(
-                (u[i, j] ** 4).mean() / (u[i, j] ** 2).mean() ** 2
-            )
+            key, lane = ("correlated", n_steps, beta2, rho), u[i, j]
+            _note_shape(values, key, lane)
+            values["own", n_steps, beta2, rho] = float(cosine(g[j], lane))
+            values[*key, "alignment"] = float(cosine(g[j], u_before[i, j]))
+            values[*key, "kurtosis"] = float((lane**4).mean() / (lane**2).mean() ** 2)
+    return u
+
+
+def _awakening(values: dict[tuple[Any, ...], float], seed: int) -> None:
+    rhos = tuple(golden.AWAKENING)
+    updates = awakening_updates(
+        BETA1, 0.95, np.array(rhos)[:, None], np.random.default_rng((seed, 3))
+    )
+    values["frozen", "update_rms"] = shape_statistics(updates[0][0]).update_rms
+    for k, awake in enumerate(updates[1:]):
+        for i, rho in enumerate(rhos):
+            _note_shape(values, ("awakening", rho, k), awake[i])
 
 
 def _note_shape(values: dict[tuple[Any, ...], float], key: tuple[Any, ...], u: Array) -> None:

@@ -6,7 +6,7 @@ then the gain rises (awakening) and Adam meets gradients a million times larger.
 Source: the specification's 8.1; u = m/(sqrt(v) + epsilon + 1e-30), no bias correction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,7 +142,7 @@ class _Data:
 
 
 def run_gain_step(
-    task: GainStepTask, arms: Sequence[Arm], seeds: Sequence[int], keep_steps: Sequence[int] = ()
+    task: GainStepTask, arms: Sequence[Arm], seeds: Sequence[int], keep_steps: Collection[int] = ()
 ) -> GainStepTrace:
     """Run every arm on every seed; keep weights, updates and gradients at `keep_steps`.
 

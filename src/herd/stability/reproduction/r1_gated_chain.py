@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from herd.stability.reproduction.r1_gain_step import TINY, sigmoid
 from herd.stability.simulator import Array, cosine
@@ -40,9 +41,9 @@ class ChainTrace:
     update_rms: Array
     alignment: Array
 
-    def peaks(self) -> Array:
+    def peaks(self) -> NDArray[np.intp]:
         """Return the step of phase B, `[seed, arm]`, at which the update of `a` is largest."""
-        steps: Array = self.update_rms[:, N_STEPS_A:].argmax(1)
+        steps: NDArray[np.intp] = self.update_rms[:, N_STEPS_A:].argmax(1)
         return steps
 
 
