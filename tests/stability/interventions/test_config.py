@@ -7,6 +7,7 @@ import pytest
 
 from herd.foundation import UserError, from_dict, to_dict
 from herd.stability.interventions.config import InterventionConfig
+from herd.stability.interventions.response_policy import ResponseConfig
 
 STAGES = {
     "skip_step": ["skip step"],
@@ -37,6 +38,11 @@ def test_each_switch_brings_its_stages(name):
     assert config.any_on
     assert [stage.name for stage in config.optimizer_stages()] == STAGES[name]
     assert from_dict(InterventionConfig, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_only_the_damp_waits_for_alarms():
+    assert InterventionConfig(learning_rate_damp=True).response() == ResponseConfig(damp=True)
+    assert InterventionConfig(update_clip=True, moment_reset=True).response() == ResponseConfig()
 
 
 def test_the_ratio_of_relative_epsilon_reaches_its_stage():

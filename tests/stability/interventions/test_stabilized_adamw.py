@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 
 import pytest
 import torch
@@ -139,20 +140,23 @@ def run_with_everything(named, steps, *, stop_at=None):
             named = [(n, torch.nn.Parameter(p.detach().clone())) for n, p in named]
             optimizer = build(named)
             optimizer.load_state_dict(torch.load(file, weights_only=True))
-        train(optimizer, named, [step], loss=torch.tensor(2.0 + (i == 150)))
+        train(optimizer, named, [step], loss=torch.tensor(2.0 + (i == 100)))
     return [p.detach() for _, p in named], log
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 8, 90, 160])
+@pytest.mark.parametrize("stop_at", [1, 5, 90])
 def test_a_resumed_run_with_every_stage_on_equals_the_uninterrupted_one_bitwise(stop_at):
-    steps = gradients(200)
-    for i in (60, 120, 170):
+    steps = gradients(130)
+    for i in (60, 120):
         steps[i] = [50 * gradient for gradient in steps[i]]
     expected, expected_log = run_with_everything(parameters(), steps)
     got, log = run_with_everything(parameters(), steps, stop_at=stop_at)
     for one, other in zip(got, expected, strict=True):
         assert torch.equal(one, other)
-    assert log == expected_log and len({line["intervention"] for line in log}) >= 5
+    assert (
+        json.loads(json.dumps(log)) == expected_log
+        and len({line["intervention"] for line in log}) >= 5
+    )
 
 
 def test_the_state_without_stages_is_torchs_and_torchs_state_can_be_loaded():
@@ -164,6 +168,18 @@ def test_the_state_without_stages_is_torchs_and_torchs_state_can_be_loaded():
     other = StabilizedAdamW(groups(parameters()), lr=0.01, interventions=[UpdateClip()])
     other.load_state_dict(copy.deepcopy(peer.state_dict()))
     assert other.n_calls == 0
+
+
+def test_a_learning_rate_schedule_drives_it():
+    named, peers = parameters(), parameters()
+    ours = StabilizedAdamW(named, lr=0.1, interventions=[Stage()], foreach=False)
+    peer = torch.optim.AdamW(peers, lr=0.1, foreach=False)
+    schedules = [torch.optim.lr_scheduler.ExponentialLR(o, 0.5) for o in (ours, peer)]
+    for step in gradients(4):
+        got, expected = train(ours, named, [step]), train(peer, peers, [step])
+        for schedule in schedules:
+            schedule.step()
+        assert all(torch.equal(one, other) for one, other in zip(got, expected, strict=True))
 
 
 def test_hooks_run_once_a_step():

@@ -12,6 +12,7 @@ from herd.stability.interventions.cold_guard import ColdGuard
 from herd.stability.interventions.learning_rate_damp import LearningRateDamp
 from herd.stability.interventions.moment_reset import MomentReset
 from herd.stability.interventions.relative_epsilon import RelativeEpsilon, RelativeEpsilonConfig
+from herd.stability.interventions.response_policy import ResponseConfig
 from herd.stability.interventions.skip_step import SkipStep
 from herd.stability.interventions.spike_clip import SpikeClip
 from herd.stability.interventions.stable_adamw import StableAdamW
@@ -56,6 +57,10 @@ class InterventionConfig:
     def any_on(self) -> bool:
         """Return whether anything at all was asked for."""
         return any(getattr(self, field.name) for field in fields(self))
+
+    def response(self) -> ResponseConfig:
+        """Return what an alarm of the watch is to set off."""
+        return ResponseConfig(damp=self.learning_rate_damp)
 
     def optimizer_stages(self) -> list[Stage]:
         """Return the optimizer's stages that are on, in the order in which they act."""

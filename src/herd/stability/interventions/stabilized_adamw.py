@@ -61,7 +61,10 @@ class StabilizedAdamW(torch.optim.AdamW):
     def observe(
         self, *, loss: float | Tensor | None = None, grad_norm: float | Tensor | None = None
     ) -> None:
-        """Tell the next step its loss (nats a token) and gradient norm, for the rules that ask."""
+        """Tell the next step its loss (nats a token) and gradient norm, for the rules that ask.
+
+        Both must be the same number on every rank, else ranks would skip different steps.
+        """
         self._observed = {"loss_nats": loss, "grad_norm": grad_norm}
 
     @torch.no_grad()
