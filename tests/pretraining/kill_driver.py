@@ -55,6 +55,7 @@ def recipe(text: Path) -> Recipe:
             validate_tokens=64,
             sample_every_tokens=horizon,
             sample_prompts=("def ",),
+            watch_every_steps=4,
         ),
     )
 
@@ -130,6 +131,7 @@ def outcome(run: RunDirectory) -> dict:
     ]
     return {
         "records": timeless,
+        "watched": (run.path / "stability.jsonl").read_text(),
         "weights": (run.model_path / "model.safetensors").read_bytes().hex(),
         "summary": json.loads((run.path / "summary.json").read_text()),
         "left_over": [str(path) for path in run.path.rglob("*.partial-*")],
