@@ -74,3 +74,20 @@ def test_a_directory_of_other_things_is_left_alone(run) -> None:
 )
 def test_differences_are_named_leaf_by_leaf(old, new, expected: list[str]) -> None:
     assert list(differences(old, new)) == expected
+
+
+def test_an_earlier_versions_run_goes_on_with_the_defaults_of_new_fields(run) -> None:
+    from herd.foundation import to_dict, write_json
+    from herd.recipes import find_recipe
+
+    recipe = to_dict(find_recipe("tiny"))
+    claim_run(run, recipe, resume=False)
+    earlier = {**recipe, "initial": dict(recipe["initial"])}
+    for name in ("watch_every_steps", "interventions", "rollback"):
+        del earlier["initial"][name]
+    write_json(run.recipe_path, earlier)
+    (run.path / "tokenizer").mkdir()
+    assert claim_run(run, recipe, resume=True) is Claim.CONTINUED
+    other = {**recipe, "initial": {**recipe["initial"], "watch_every_steps": 1}}
+    with pytest.raises(UserError, match=r"initial.watch_every_steps was 10, is 1"):
+        claim_run(run, other, resume=True)

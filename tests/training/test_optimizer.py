@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from herd.foundation import UserError
-from herd.training import OptimizerConfig, build_optimizer
+from herd.stability import InterventionConfig, StabilizedAdamW
+from herd.training import OptimizerConfig, StagesState, TrainState, build_optimizer, count_calls
 from herd.training.optimizer import set_learning_rate, split_by_decay
 
 
@@ -74,3 +75,61 @@ def test_matrices_decay_and_norms_and_embeddings_do_not(tie_embeddings: bool) ->
 def test_a_bad_constant_is_named(field: str, value: float) -> None:
     with pytest.raises(UserError, match=field):
         OptimizerConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None,
+        InterventionConfig(),
+        InterventionConfig(skip_step=True, qk_clip=100.0, z_loss=1e-4, rollback=True),
+    ],
+)
+def test_without_an_intervention_of_its_own_it_is_torchs_fused_adamw(asked) -> None:
+    optimizer = build_optimizer(torch.nn.Linear(3, 2), OptimizerConfig(), asked)
+    assert type(optimizer) is torch.optim.AdamW and optimizer.defaults["fused"]
+
+
+def stabilized(seed: int = 0, **asked) -> tuple[torch.nn.Module, StabilizedAdamW]:
+    torch.manual_seed(seed)
+    layer = torch.nn.Linear(7, 5)
+    optimizer = build_optimizer(layer, OptimizerConfig(), InterventionConfig(**asked))
+    assert isinstance(optimizer, StabilizedAdamW)
+    return layer, optimizer
+
+
+def test_its_stages_know_the_tensors_by_name() -> None:
+    layer, optimizer = stabilized(update_clip=True)
+    names = [optimizer.names[id(parameter)] for parameter in layer.parameters()]
+    assert names == ["weight", "bias"]
+
+
+def test_the_state_of_the_stages_comes_back() -> None:
+    layer, optimizer = stabilized(zclip=True, adagc=True)
+    for _ in range(3):
+        layer(torch.randn(4, 7)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    _, other = stabilized(zclip=True, adagc=True)
+    StagesState(other).load_state_dict(StagesState(optimizer).state_dict())
+    ours, theirs = StagesState(optimizer).state_dict(), StagesState(other).state_dict()
+    assert ours["n_calls"] == theirs["n_calls"] == 3
+    assert torch.equal(
+        ours["stages"]["AdaGC"]["gammas"]["weight"], theirs["stages"]["AdaGC"]["gammas"]["weight"]
+    )
+    assert torch.equal(
+        ours["stages"]["ZClip"]["warmup_norms"], theirs["stages"]["ZClip"]["warmup_norms"]
+    )
+
+
+def test_a_state_of_other_stages_is_refused() -> None:
+    _, one = stabilized(zclip=True)
+    _, other = stabilized(adagc=True)
+    with pytest.raises(UserError, match="AdaGC"):
+        StagesState(other).load_state_dict(StagesState(one).state_dict())
+
+
+def test_its_count_follows_the_runs_steps() -> None:
+    _, optimizer = stabilized(zclip=True)
+    count_calls(optimizer)(TrainState(step=41), None)
+    assert optimizer.n_calls == 41

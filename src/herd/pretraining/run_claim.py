@@ -13,9 +13,12 @@ from herd.foundation import (
     RunDirectory,
     UserError,
     describe_environment,
+    from_dict,
     read_json,
+    to_dict,
     write_json,
 )
+from herd.pretraining.initial_config import InitialConfig
 
 SUMMARY_FILE = "summary.json"  # written last: its presence says that the run is done
 SHOWN_DIFFERENCES = 3
@@ -71,7 +74,16 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:
 
 def _changes(run: RunDirectory, recipe: Mapping[str, Any]) -> list[str]:
     # Through JSON, where tuples are lists, as the saved one went.
-    return list(differences(read_json(run.recipe_path), json.loads(json.dumps(recipe))))
+    saved = _with_new_fields(read_json(run.recipe_path))
+    return list(differences(saved, json.loads(json.dumps(recipe))))
+
+
+def _with_new_fields(recipe: Any) -> Any:
+    """Return a recipe of an earlier version with the defaults of fields that it did not have."""
+    try:
+        return {**recipe, "initial": to_dict(from_dict(InitialConfig, recipe["initial"]))}
+    except (UserError, KeyError, TypeError):
+        return recipe
 
 
 def _refuse_if_begun(run: RunDirectory, found: list[str]) -> None:
