@@ -150,6 +150,25 @@ def test_a_rollback_skips_exactly_the_sequences_of_the_failure(make_run) -> None
     ]
 
 
+def test_a_model_that_a_hook_gives_up_is_never_saved_and_rolled_back(make_run) -> None:
+    run = make_run("run")
+    saved: list[list[str]] = []
+
+    def give_up(state, metrics) -> Verdict:
+        saved.append([path.name for path in run.store.paths()])
+        read = range(state.next_sequence - BATCH, state.next_sequence)
+        return Verdict(failed=11 * BATCH in read)  # step 12, where a checkpoint is due
+
+    outcome, _, seen = run.go(give_up)
+    assert outcome.state.n_rollbacks == 1 and not outcome.failed
+    # Step 12 failed: back 4 steps, to the checkpoint of step 6; steps 7 and 8 are made again.
+    assert seen[12 * BATCH :] == [
+        *range(6 * BATCH, 8 * BATCH),
+        *range(14 * BATCH, (STEPS + 6) * BATCH),
+    ]
+    assert "step-00000012" not in saved[12]
+
+
 def test_it_is_recorded_and_the_abandoned_steps_are_kept_aside(make_run) -> None:
     run = make_run("run", POISON)
     run.go()

@@ -76,7 +76,7 @@ def train_initial(
     store = checkpoint_store(config, text, run)
     rollbacks = rollbacks_of(config, store, run)
     source = Loader(text.train, context=longest_context(config.loop.batch), seed=config.seed)
-    side = side_hooks(config, text, model, loss, device, make_generate)
+    side = [*side_hooks(config, text, model, loss, device, make_generate), doubt_the_ceiling(log)]
 
     with stop_on_signals() as stop:
 
@@ -94,7 +94,7 @@ def train_initial(
                         store=store,
                         record=record,
                         speed=_speedometer(model_config, config, device),
-                        hooks=[*guards.hooks, *side, doubt_the_ceiling(log), stop],
+                        hooks=[*guards.hooks, *side, stop],
                         safeguards=guards.safeguards,
                     )
 
