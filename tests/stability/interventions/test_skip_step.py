@@ -127,3 +127,28 @@ def test_a_window_of_another_length_is_refused():
     state = SkipStep(SkipStepConfig(window_steps=8)).state_dict()
     with pytest.raises(UserError, match="same"):
         SkipStep().load_state_dict(state)
+
+
+@pytest.mark.parametrize(("n_before", "allowed"), [(7, True), (8, False)])
+def test_the_rule_begins_when_half_of_the_window_is_known(n_before, allowed):
+    stage = SkipStep(SkipStepConfig(window_steps=16))
+    assert judged(stage, [1.0, 1.01] * 4)[:n_before] == [True] * n_before
+    stage = SkipStep(SkipStepConfig(window_steps=16))
+    assert judged(stage, [*([1.0, 1.01] * 4)[:n_before], 99.0])[-1] is allowed
+
+
+@pytest.mark.parametrize("n_values", [100, 128, 200])
+def test_the_limit_is_mean_plus_six_sigma_of_the_finite_values_of_the_window(n_values):
+    values = list(np.random.default_rng(0).standard_normal(n_values))
+    recent = np.array(values[-128:])
+    limit = recent.mean() + 6 * recent.std()
+    values.insert(90, math.nan)
+    for last, allowed in ((limit - 1e-9, True), (limit + 1e-9, False)):
+        assert judged(SkipStep(), [*values, last])[-1] is allowed
+
+
+def judged(stage, norms):
+    known = torch.tensor([False, True])
+    return [
+        bool(stage.judge(torch.tensor([0.0, norm], dtype=torch.float64), known)) for norm in norms
+    ]
