@@ -182,8 +182,9 @@ def direction_checks(
             expected="rank near 0 at k = 0, epsilon 1e-8, beta2 0.999",
             measured=f"rank {_text(drifted)}",
             holds=drifted.high < 0.1,
-            so="Where the layer drifted (epsilon 1e-8) the first step is descent "
-            f"(rank {drifted.mean:.2f}), only far too long.",
+            so="Where the layer drifted (epsilon 1e-8) the first step is descent (rank "
+            f"{drifted.mean:.2f}, loss {gained.mean:+.2f} nats): there the spike is the error that "
+            "had piled up in silence, not the kick.",
         ),
     ]
 
