@@ -65,20 +65,30 @@ class TensorStates:
         self._move(seen, here, steps)
         self._learn(table, seen, here, steps)
 
+    @property
+    def is_stirred(self) -> bool:
+        """Whether more is going on than tensors that are cold."""
+        pairs = zip(self.level, self.mechanism, strict=True)
+        return any(level != OK and why is not Mechanism.COLD for level, why in pairs)
+
     def _signals(self, table: StatisticsTable, steps: int) -> Signals:
         limit, rms = self._limit, np.nan_to_num(table.update_rms)
         mature = self.age >= limit["baseline_steps"]
         grown = rms > limit["growth"] * np.maximum(self.rms_baseline, 1e-12)
         kicked = table.kicked_share >= self.kicked_baseline + limit["kicked_share"]
         cold = table.present_cold_fraction >= limit["cold_share"]
+        recently_cold = cold | (self.last_cold <= limit["baseline_steps"])
+        behind = table.stable_adamw_rms >= limit["stable_watch"]
+        # A cold tensor is on its way up before it is large; v left behind says that it goes on.
+        rising = recently_cold & behind & (rms >= limit["healthy_rms"] / 2)
         return Signals(
-            jump=mature & grown & ((rms >= limit["large_rms"]) | kicked),
-            behind=table.stable_adamw_rms >= limit["stable_watch"],
+            jump=mature & grown & ((rms >= limit["large_rms"]) | kicked | rising),
+            behind=behind,
             far_behind=table.stable_adamw_rms >= limit["stable_alarm"],
             lost=table.alignment < limit["uncorrelated"],
             against=table.alignment < limit["against_descent"],
             cold=cold,
-            recently_cold=cold | (self.last_cold + steps <= limit["baseline_steps"] + steps),
+            recently_cold=recently_cold,
             nonfinite=table.nonfinite,
         )
 
@@ -98,7 +108,7 @@ class TensorStates:
 
     def _move(self, seen: Signals, here: np.ndarray, steps: int) -> None:
         awakening = seen.jump & seen.recently_cold & (seen.behind | seen.lost)
-        left_behind = seen.jump & ~seen.recently_cold & seen.far_behind
+        left_behind = seen.jump & ~seen.recently_cold & seen.far_behind & seen.lost
         uncorrelated = seen.jump & (self.against_steps >= self._limit["against_steps"])
         alarm = here & (awakening | left_behind | uncorrelated | seen.nonfinite)
         cold_long = seen.cold & (self.cold_steps >= self._limit["baseline_steps"])

@@ -6,6 +6,7 @@ Never: a change of any number of the training, a wait for the GPU, an end of a t
 verdict is about the step before, whose numbers have arrived by then.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +23,7 @@ from herd.stability.readback import Readback
 from herd.stability.reasons import reason_of, rows_of_concern
 from herd.stability.run_signals import RunScores, RunSignals, StepNumbers
 from herd.stability.statistics import StatisticsTable, StepTable, UpdateStatistics
-from herd.stability.tensor_states import ALARM, LEVELS, RECOVERY, TensorStates
+from herd.stability.tensor_states import LEVELS, TensorStates
 from herd.stability.thresholds import Thresholds
 from herd.stability.update_capture import UpdateCapture
 from herd.stability.verdict import Level, Mechanism, WatchVerdict
@@ -150,10 +151,8 @@ class AdamWatch:
 
     @property
     def _is_alert(self) -> bool:
-        """Whether more is going on than layers that are cold."""
-        return self._verdict.level is not Level.OK and set(self._verdict.mechanisms) != {
-            Mechanism.COLD
-        }
+        """Whether to look at every step."""
+        return self._states.is_stirred or Mechanism.BAD_BATCH in self._verdict.mechanisms
 
     def _read(self, given: Sequence[Tensor | float | None]) -> Readback | None:
         """Start to read the step's sums and numbers; None if it was not captured."""
@@ -182,8 +181,7 @@ class AdamWatch:
             return
         self._states.update(statistics, steps=step - self._last_watched_step)
         self._last_watched_step = step
-        explained = bool(np.isin(self._states.level, (ALARM, RECOVERY)).any())
-        signals = self._scores.judge(numbers, explained=explained)
+        signals = self._scores.judge(numbers, explained=self._states.is_stirred)
         self._n_watched += 1
         self._verdict = self._verdict_of(step, signals, statistics, watched=True)
         levels, level = self._layer_levels(), self._verdict.level
@@ -232,8 +230,7 @@ class AdamWatch:
         if not on_gpu and not self._layout.is_shared:
             values = [float(x.detach()) if isinstance(x, Tensor) else x for x in given]
             numbers = StepNumbers(**dict(zip(NUMBERS, values, strict=True)))
-            explained = bool((self._states.level == ALARM).any())
-            signals = self._scores.judge(numbers, explained=explained)
+            signals = self._scores.judge(numbers, explained=self._states.is_stirred)
             if signals.level is not Level.OK:
                 self._verdict = self._verdict_of(self._step, signals, None, watched=False)
                 return self._verdict
@@ -284,6 +281,14 @@ class AdamWatch:
             return {}
         rows = enumerate(self._layout.tensors)
         return {row.name: self.judged.statistics.row(i) for i, row in rows}
+
+    @property
+    def update_norm(self) -> float:
+        """The norm of the whole update at the last watched step, from the coordinates watched."""
+        if self.judged is None:
+            return float("nan")
+        sizes = np.array([math.prod(row.shape) for row in self._layout.tensors])
+        return float(np.sqrt(np.nansum(sizes * self.judged.statistics.update_rms**2)))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as JSON-able values; finishes a late verdict first."""
