@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Replicate
 
 from herd.foundation import UserError
 from herd.stability.interventions.episode import record
@@ -148,8 +148,6 @@ def scale_heads(weight: Tensor, factors_H: Tensor, name: str) -> None:
     )
     rows = rows.repeat_interleave(n_rows // n_heads).reshape(-1, *[1] * (weight.ndim - 1))
     if isinstance(weight, DTensor):
-        split = [
-            p if isinstance(p, Shard) and p.dim == 0 else Replicate() for p in weight.placements
-        ]
-        rows = distribute_tensor(rows, weight.device_mesh, split)
+        everywhere = [Replicate()] * weight.device_mesh.ndim
+        rows = DTensor.from_local(rows, weight.device_mesh, everywhere, run_check=False)
     weight.copy_((weight * rows).to(weight.dtype))

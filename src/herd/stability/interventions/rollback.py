@@ -105,7 +105,7 @@ def decide_rollback(
     wanted = failed_step - rule.steps_back
     old_enough = [step for step in usable if step <= wanted]
     resume_step = old_enough[-1] if old_enough else usable[-1]
-    skip_from_step = max(resume_step, wanted)
+    skip_from_step = max(resume_step, min(wanted, failed_step - 1))
     return Rollback(
         failed_step=failed_step,
         resume_step=resume_step,

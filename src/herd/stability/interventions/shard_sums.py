@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
-from torch.distributed.tensor import DTensor, Shard
+from torch.distributed.tensor import DTensor, Replicate
 
 ReduceSums = Callable[[Tensor, Sequence[Tensor]], Tensor]
 """Takes one local sum a tensor, shape [T], and the T parameters; returns the sums over all ranks."""
@@ -24,7 +24,7 @@ def sum_over_shards(sums_T: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     for row, parameter in enumerate(parameters):
         if isinstance(parameter, DTensor):
             for mesh_dim, placement in enumerate(parameter.placements):
-                if isinstance(placement, Shard):
+                if not isinstance(placement, Replicate):  # Shard, or strided under FSDP with TP
                     rows_of.setdefault((parameter.device_mesh, mesh_dim), []).append(row)
     sums = list(sums_T.unbind())
     for (mesh, mesh_dim), rows in rows_of.items():

@@ -168,7 +168,8 @@ def advance_moments(tensor: TensorStep, stages: Sequence[Stage], applied: Tensor
         here = applied.to(first.device)
         first_new = torch.where(here, first_new, widened(first))
         second_new = torch.where(here, second_new, before)
-        tensor.state["step"] = tensor.state["step"].to(first.device) + here
+        tensor.state["step"] = tensor.state["step"].to(first.device)  # the host does not know
+        tensor.state["step"] += here
     first.copy_(first_new)
     second.copy_(second_new)
 
