@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from herd.foundation import UserError
+from herd.stability.reproduction.league import run_league
 from herd.stability.reproduction.r0_state_only import run_r0
 from herd.stability.reproduction.r1_experiment import run_r1
 from herd.stability.reproduction.r2_rare_rows import run_r2
+from herd.stability.reproduction.r3_staged_transformer import run_r3
 from herd.stability.reproduction.r4_experiment import run_r4
 from herd.stability.reproduction.result import ExperimentResult, Report, silent
 from herd.stability.reproduction.write_results import write_results
@@ -20,7 +22,14 @@ Run = Callable[[int, Report], ExperimentResult]
 N_SEEDS = 20
 MIN_SEEDS = 2  # fewer give no interval
 
-EXPERIMENTS: Mapping[str, Run] = {"R0": run_r0, "R1": run_r1, "R2": run_r2, "R4": run_r4}
+EXPERIMENTS: Mapping[str, Run] = {
+    "R0": run_r0,
+    "R1": run_r1,
+    "R2": run_r2,
+    "R3": run_r3,
+    "R4": run_r4,
+    "league": run_league,
+}
 QUICK = ("R0", "R1", "R2", "R4")  # together under two minutes
 
 

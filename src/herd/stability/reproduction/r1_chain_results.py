@@ -7,7 +7,7 @@ from herd.stability.reproduction.r1_gated_chain import N_STEPS_A, ChainArm, Chai
 from herd.stability.reproduction.result import Cell, Check, Table
 from herd.stability.simulator import Array
 
-CHAIN_SEEDS = 8
+CHAIN_SEEDS = 6
 CHAIN_ARMS = tuple(
     ChainArm(epsilon=epsilon, n_gates=n)
     for n in (2, 6)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from herd.stability.reproduction.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     def __post_init__(self) -> None:
-        """Check that every row has a cell for each column."""
+        """Check that every row has a cell for each column; take numpy's numbers for Python's."""
+        plain = tuple(tuple(_plain(cell) for cell in row) for row in self.rows)
+        object.__setattr__(self, "rows", plain)
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.name}: {len(row)} cells in {self.columns}")
@@ -52,8 +56,7 @@ class Check:
     """One thing that the theory, or the specification's golden values, predict.
 
     `so` is the sentence that follows if it holds, `else_` the one that follows if it does not; both
-    may be empty for a check that only counts. `negative` marks a prediction of the theory that did
-    not need to hold for the code to be right: its failure is a finding, not a fault.
+    may be empty for a check that only counts. Where a prediction of the theory fails, that is a finding.
     """
 
     name: str
@@ -62,6 +65,10 @@ class Check:
     holds: bool
     so: str = ""
     else_: str = ""
+
+    def __post_init__(self) -> None:
+        """Take numpy's truth for Python's, which JSON knows."""
+        object.__setattr__(self, "holds", bool(self.holds))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +88,10 @@ class ExperimentResult:
     def n_held(self) -> int:
         """Return how many checks hold."""
         return sum(check.holds for check in self.checks)
+
+
+def _plain(cell: Cell) -> Cell:
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def conclude(checks: Sequence[Check], remarks: Sequence[str] = ()) -> str:
