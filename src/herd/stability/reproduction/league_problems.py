@@ -55,7 +55,7 @@ class LeagueProblem:
 
 def gain_step_problem(task: GainStepTask | None = None) -> LeagueProblem:
     """Return R1 under torch's bias correction: a vector at its optimum whose gain jumps to 1."""
-    task = task or GainStepTask(n_awake_steps=60)
+    task = task or GainStepTask(n_cold_steps=120, n_awake_steps=60)
     return LeagueProblem(
         name="R1",
         begin=lambda seed: _begin_gain_step(task, seed),
@@ -94,7 +94,7 @@ class RareRowsTask:
     n_rows: int = 200
     width: int = 16
     batch_size: int = 256
-    n_absent_steps: int = 200
+    n_absent_steps: int = 120
     n_present_steps: int = 60
 
 
@@ -141,7 +141,7 @@ def _begin_rare_rows(task: RareRowsTask, seed: int) -> Contest:
 def staged_problem(task: StagedTask | None = None) -> LeagueProblem:
     """Return R3: the staged decoder; every arm starts from the same weights of a seed."""
     task = task or StagedTask(
-        shape=DecoderShape(n_layers=6), batch_size=8, n_cold_steps=110, n_awake_steps=40
+        shape=DecoderShape(n_layers=4), batch_size=8, n_cold_steps=105, n_awake_steps=30
     )
     starts: dict[int, Callable[[], Contest]] = {}
 

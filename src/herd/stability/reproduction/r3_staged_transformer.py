@@ -21,7 +21,7 @@ from herd.stability.reproduction.r3_staged_task import StagedArm, StagedTask
 from herd.stability.reproduction.r3_staged_training import lay_foundation
 from herd.stability.reproduction.result import ExperimentResult, Report, conclude, silent
 
-N_AWAKE_STEPS = 40
+ARMS_TASK = StagedTask(batch_size=16, n_awake_steps=40)
 MOST_SEEDS = 5
 REMARKS = (
     "The decoders are tiny, the switch is abrupt and the moments are young: this shows that the "
@@ -42,7 +42,7 @@ def run_r3(
     started = time.monotonic()
     seeds = range(min(n_seeds, MOST_SEEDS))
     progress(f"R3 arms: foundation, {len(seeds)} seeds")
-    foundation = lay_foundation(task or StagedTask(n_awake_steps=N_AWAKE_STEPS), seeds)
+    foundation = lay_foundation(task or ARMS_TASK, seeds)
     traces = run_arms(foundation, progress)
     cells = run_sweep(
         seeds,
