@@ -136,6 +136,27 @@ def test_with_every_intervention_a_resumed_run_is_the_uninterrupted_one_to_the_b
     assert "QK-clip" in acted
 
 
+def test_a_line_about_an_earlier_step_is_cut_with_the_step_that_wrote_it(
+    make_stage, text, tmp_path, monkeypatch
+) -> None:
+    """AdaGC's episode ends ten quiet steps later: after the checkpoint that the resumed run takes."""
+    from herd.stability.interventions import episode
+
+    monkeypatch.setattr(episode, "QUIET_STEPS", 0)
+    stage = make_stage(interventions=InterventionConfig(adagc=True), watch_every_steps=20)
+    go(stage, text, tmp_path / "whole")
+    for number in range(9, 13):
+        path = tmp_path / str(number)
+        with monkeypatch.context() as patch:
+            kill_at(number, patch)
+            with pytest.raises(KilledError):
+                go(stage, text, path)
+        go(stage, text, path)
+        assert left_by(path) == left_by(tmp_path / "whole")
+    steps = [line["step"] for line in left_by(tmp_path / "whole")[1][1:]]
+    assert steps == sorted(steps)
+
+
 def test_interventions_write_their_lines_without_a_watch_too(make_stage, text, tmp_path) -> None:
     asked = InterventionConfig(qk_clip=0.02)
     go(make_stage(interventions=asked, watch_every_steps=0), text, tmp_path / "run")

@@ -122,13 +122,18 @@ def _add_stages(
     parts: dict[str, SavedPart],
     hooks: list[Hook],
 ) -> None:
-    optimizer.log = write
+    optimizer.log = _dated(write, optimizer)
     parts["interventions"] = StagesState(optimizer)
     hooks.append(count_calls(optimizer))
     if config.interventions.learning_rate_damp and watch:
         policy = ResponsePolicy(optimizer, ResponseConfig(damp=True))
         parts["response policy"] = policy
         hooks.append(_respond(policy, watch))
+
+
+def _dated(write: WriteEvent, optimizer: StabilizedAdamW) -> WriteEvent:
+    """Date a line by the step that writes it, though it be about earlier ones: logs are cut by step."""
+    return lambda record: write({**record, "step": optimizer.n_calls})
 
 
 def _respond(policy: ResponsePolicy, watch: WatchHook) -> Hook:
