@@ -22,7 +22,7 @@ class Part(nn.Module):
 
 def main() -> None:
     torch.manual_seed(0)
-    model_parts = [Part(range(0, 2)), Part(range(2, 4))]
+    model_parts = [Part(range(2)), Part(range(2, 4))]
     config = default_adamw(lr=1e-3)
     config.implementation = "foreach"
     optimizers = config.build(model_parts=model_parts)

@@ -1,5 +1,6 @@
 """Sharpness against whole Hessians in float64, and against what Adam does at the edge."""
 
+import copy
 import math
 from typing import Any
 
@@ -40,14 +41,15 @@ def exact(hessian: Tensor, d: Tensor) -> float:
     return float(torch.linalg.eigvalsh(d.sqrt()[:, None] * hessian * d.sqrt())[-1])
 
 
+@pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_it_is_the_largest_eigenvalue_of_a_quadratic_even_if_a_negative_one_is_larger(
-    sign: float,
+    sign: float, differences: bool
 ) -> None:
     base = symmetric(12)
     hessian, v = sign * (base + 3 * torch.eye(12)), normal(12, seed=1).square()
     loss_fn, weight, optimizer = quadratic(hessian, v)
-    found = preconditioned_sharpness(loss_fn, [weight], optimizer)
+    found = preconditioned_sharpness(loss_fn, [weight], optimizer, differences=differences)
     d = 1 / (v.sqrt() + EPSILON)
     assert found.sharpness == pytest.approx(exact(hessian, d), rel=1e-6)
     assert found.residual < 1e-3 * abs(found.sharpness)
@@ -96,6 +98,9 @@ def test_it_is_the_largest_eigenvalue_of_a_networks_whole_hessian(
     v = torch.cat([optimizer.state[each][key].flatten() for each in parameters.values()])
     d = 1 / ((v / (1 - 0.999**30)).sqrt() + 1e-8)
     assert found.sharpness == pytest.approx(exact(hessian, d), rel=1e-6)
+    near = preconditioned_sharpness(loss_fn, model.parameters(), optimizer, 32, differences=True)
+    assert near.sharpness == pytest.approx(found.sharpness, rel=1e-5)
+    assert near.gradient_curvature == pytest.approx(found.gradient_curvature, rel=1e-5)
 
 
 @settings(max_examples=15, deadline=None)
@@ -156,7 +161,8 @@ def test_groups_of_other_rates_count_by_their_share() -> None:
     assert found.threshold == pytest.approx(38 / 1e-2)
 
 
-def test_gradients_weights_moments_and_random_state_stay_as_they_were() -> None:
+@pytest.mark.parametrize("differences", [False, True])
+def test_gradients_weights_moments_and_random_state_stay_as_they_were(differences: bool) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.GELU(), nn.Linear(8, 1))
     optimizer = torch.optim.AdamW(model.parameters())
@@ -164,13 +170,15 @@ def test_gradients_weights_moments_and_random_state_stay_as_they_were() -> None:
     optimizer.step()
     x, random = torch.randn(5, 4), torch.get_rng_state()
     before = [(each.detach().clone(), each.grad.clone()) for each in model.parameters()]
-    first = preconditioned_sharpness(
-        lambda: model(x).square().mean(), model.parameters(), optimizer
-    )
-    again = preconditioned_sharpness(
-        lambda: model(x).square().mean(), model.parameters(), optimizer
+    state = copy.deepcopy(optimizer.state_dict()["state"])
+    first, again = (
+        preconditioned_sharpness(
+            lambda: model(x).square().mean(), model.parameters(), optimizer, differences=differences
+        )
+        for _ in range(2)
     )
     assert first == again
+    torch.testing.assert_close(optimizer.state_dict()["state"], state, rtol=0, atol=0)
     assert torch.equal(torch.get_rng_state(), random)
     for (weight, gradient), each in zip(before, model.parameters(), strict=True):
         assert torch.equal(each, weight) and torch.equal(each.grad, gradient)
@@ -188,6 +196,35 @@ def test_fused_attention_has_a_second_derivative_here() -> None:
     loss_fn().backward()
     optimizer.step()
     assert isinstance(preconditioned_sharpness(loss_fn, layer.parameters(), optimizer), Sharpness)
+
+
+class OnceSquared(torch.autograd.Function):
+    """A square whose backward pass has no derivative, as that of hand-written kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return 2 * gradient * ctx.saved_tensors[0]
+
+
+def test_a_loss_without_second_derivative_is_named_and_measured_by_differences() -> None:
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimizer = torch.optim.Adam([weight])
+    state = {"step": torch.tensor(1e6), "exp_avg": torch.zeros(2), "exp_avg_sq": torch.ones(2)}
+    optimizer.state[weight] = state
+
+    def loss_fn() -> Tensor:
+        return (OnceSquared.apply(weight) * torch.tensor([3.0, 1.0])).sum()
+
+    with pytest.raises(UserError, match="differences=True"):
+        preconditioned_sharpness(loss_fn, [weight], optimizer)
+    found = preconditioned_sharpness(loss_fn, [weight], optimizer, differences=True)
+    assert found.sharpness == pytest.approx(6, rel=1e-3)
 
 
 def test_largest_eigenvalue_of_few_dimensions_ends_early_and_of_not_finite_is_not_a_number() -> (

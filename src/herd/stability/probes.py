@@ -32,7 +32,8 @@ def max_attention_logits(
     `scale` is 1/sqrt(C) if not given. H / K query heads share a key head; with `causal` query t sees
     the keys up to S - T + t.
     """
-    return _logits(q_BTHC, k_BSKC, causal, scale).amax(dim=(0, 2, 3))
+    largest_H: Tensor = _logits(q_BTHC, k_BSKC, causal, scale).amax(dim=(0, 2, 3))
+    return largest_H
 
 
 def attention_entropy(
@@ -44,7 +45,9 @@ def attention_entropy(
     al. 2023, arXiv 2303.06296).
     """
     log_p_BHTS = _logits(q_BTHC, k_BSKC, causal, scale).log_softmax(dim=-1)
-    return torch.special.entr(log_p_BHTS.exp()).sum(dim=-1).mean(dim=(0, 2))
+    entropy_BHT: Tensor = torch.special.entr(log_p_BHTS.exp()).sum(dim=-1)
+    mean_H: Tensor = entropy_BHT.mean(dim=(0, 2))
+    return mean_H
 
 
 def attention_logit_bound(q_BTHC: Tensor, k_BSKC: Tensor, *, scale: float | None = None) -> Tensor:
@@ -54,7 +57,8 @@ def attention_logit_bound(q_BTHC: Tensor, k_BSKC: Tensor, *, scale: float | None
     """
     q_BH = q_BTHC.float().norm(dim=-1).amax(dim=1)
     k_BH = _shared(k_BSKC.float().norm(dim=-1).amax(dim=1), q_BTHC.shape[2], dim=1)
-    return (q_BH * k_BH).amax(dim=0) * _scale(q_BTHC, scale)
+    bound_H: Tensor = (q_BH * k_BH).amax(dim=0) * _scale(q_BTHC, scale)
+    return bound_H
 
 
 @dataclass(frozen=True, eq=False, slots=True)

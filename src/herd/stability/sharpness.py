@@ -3,8 +3,9 @@
 In: a loss of a fixed batch, the parameters, and their Adam optimizer with its state. Out: the largest
 eigenvalue of D^(1/2) H D^(1/2), D = diag(1/(sqrt(v_hat) + eps)), against 2/eta (1 + beta1)/(1 - beta1),
 and the curvature along the gradient. By Lanczos' recurrence on Hessian-vector products.
-Never: a changed parameter, gradient or random state. It costs `n_iterations` + 2 backward passes of
-second order, so it is for now and then, not for every step.
+Never: a changed gradient or random state; parameters are as before, bit for bit, though `differences`
+moves them meanwhile. It costs `n_iterations` + 2 second backward passes (two gradients each with
+`differences`), so it is for now and then, not for every step.
 Source: Cohen et al. 2022 (arXiv 2207.14484): with D frozen, Adam oscillates where the eigenvalue is above
 38/eta (beta1 0.9). Bai et al. 2025 (arXiv 2506.04805): curvature along the gradient above 2/eta when the
 second moment lags; that their curvature is the preconditioned one is our reading of the abstract.
@@ -23,6 +24,7 @@ from herd.foundation import UserError
 from herd.stability.adam_tensors import check_family
 from herd.stability.theory import sharpness_threshold
 
+NO_SECOND = "an operation of the loss has no second derivative; pass differences=True"
 EXHAUSTED = 1e-7  # of the largest value so far: the recurrence has seen the whole space
 
 
@@ -51,21 +53,24 @@ def preconditioned_sharpness(
     optimizer: torch.optim.Optimizer,
     n_iterations: int = 20,
     *,
+    differences: bool = False,
     seed: int = 0,
 ) -> Sharpness:
     """Measure the sharpness of `loss_fn()`, a scalar, under the optimizer's present state.
 
-    `loss_fn` is called once; what it draws at random is put back. Groups of other learning rates or
-    betas count by their share, relative to the group nearest the edge. Raises UserError for
-    an optimizer that is not of Adam's family or has not stepped these parameters, for sharded
-    parameters, and where an operation has no second derivative.
+    `loss_fn` is called once; what it draws at random is put back. With `differences` it is called twice
+    for each product and needs no second derivative, as kernels written for one backward pass (Herd's
+    own, say) have none. Groups of other learning rates or betas count by their share, relative to the
+    group nearest the edge. Raises UserError for an optimizer that is not of Adam's family or has not
+    stepped these parameters, for sharded parameters, and where a second derivative is missing.
     """
     check_family(optimizer)
     some = [each for each in parameters if each.requires_grad]
     if not some or n_iterations < 1:
         raise UserError("the sharpness needs at least one trainable parameter and one iteration")
     rows, threshold = _preconditioner(some, optimizer)
-    product = HessianProduct(loss_fn, some, [decay for _, decay in rows])
+    kind = DifferenceProduct if differences else HessianProduct
+    product = kind(loss_fn, some, [decay for _, decay in rows])
     roots = [d.sqrt() for d, _ in rows]
     value, residual, n = largest_eigenvalue(
         lambda z: _times(roots, product(_times(roots, z))), _start(some, seed), n_iterations
@@ -96,19 +101,10 @@ class HessianProduct:
     ) -> None:
         """Run the loss forward and backward once, and keep the graph."""
         self._parameters, self._decays = list(parameters), list(decays)
-        devices = {each.device for each in parameters if each.device.type == "cuda"}
-        # Fused attention has no second derivative; the plain one has.
-        with (
-            torch.enable_grad(),
-            torch.random.fork_rng(devices=list(devices)),
-            sdpa_kernel(SDPBackend.MATH),
-        ):
-            loss = loss_fn()
-            if loss.numel() != 1 or not loss.requires_grad:
-                raise UserError("loss_fn must return one number that depends on the parameters")
-            self._graph = torch.autograd.grad(
-                loss, self._parameters, create_graph=True, materialize_grads=True
-            )
+        self._graph = _gradient(loss_fn, self._parameters, create_graph=True)
+        if any(name.endswith(("::Error", "NotImplemented")) for name in _operations(self._graph)):
+            # Left alone, such an operation would count as a second derivative of 0.
+            raise UserError(NO_SECOND)
         self.gradient = [each.detach() for each in self._graph]
 
     def __call__(self, vector: Sequence[Tensor]) -> list[Tensor]:
@@ -117,26 +113,80 @@ class HessianProduct:
         if not used:  # linear in everything
             products: Sequence[Tensor] = [torch.zeros_like(each) for each in vector]
         else:
-            products = self._second_derivative([g for g, _ in used], [v for _, v in used])
+            products = torch.autograd.grad(
+                [g for g, _ in used],
+                self._parameters,
+                grad_outputs=[v for _, v in used],
+                retain_graph=True,
+                materialize_grads=True,
+            )
         return [
             (h + decay * v).detach()
             for h, v, decay in zip(products, vector, self._decays, strict=True)
         ]
 
-    def _second_derivative(self, gradients: Any, vectors: Any) -> Sequence[Tensor]:
+
+def _operations(tensors: Sequence[Tensor]) -> set[str]:
+    """Return the names of all operations in the graph behind tensors."""
+    waiting = [each.grad_fn for each in tensors if each.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        following = {node for node, _ in waiting.pop().next_functions if node is not None}
+        waiting.extend(following - seen)
+        seen |= following
+    return {node.name() for node in seen}
+
+
+class DifferenceProduct:
+    """Multiplies the Hessian by a vector: gradients at two points to either side, and their slope."""
+
+    def __init__(
+        self, loss_fn: Callable[[], Tensor], parameters: Sequence[Tensor], decays: Sequence[float]
+    ) -> None:
+        self._loss_fn, self._parameters, self._decays = loss_fn, list(parameters), list(decays)
+        self.gradient = [each.detach() for each in _gradient(loss_fn, self._parameters)]
+
+    def __call__(self, vector: Sequence[Tensor]) -> list[Tensor]:
+        """Return H v to some cube root of the dtype's precision, shaped as the parameters."""
+        places = [each.detach() for each in self._parameters]
+        lengths = [float(_dot(each, each)) ** 0.5 for each in (places, vector)]
+        if not lengths[1]:
+            return [torch.zeros_like(each) for each in vector]
+        # The cube root balances the error of the slope against that of rounding.
+        step = torch.finfo(places[0].dtype).eps ** (1 / 3) * max(lengths[0], 1e-3) / lengths[1]
+        before = [each.clone() for each in places]
         try:
-            return torch.autograd.grad(
-                gradients,
-                self._parameters,
-                grad_outputs=vectors,
-                retain_graph=True,
-                materialize_grads=True,
-            )
-        except RuntimeError as error:
-            if "derivative" not in str(error) and "differentiate" not in str(error):
-                raise
-            first_line = str(error).splitlines()[0]
-            raise UserError(f"the loss has no second derivative: {first_line}") from None
+            sides = []
+            for signed in (step, -step):
+                torch._foreach_copy_(places, torch._foreach_add(before, list(vector), alpha=signed))
+                sides.append(_gradient(self._loss_fn, self._parameters))
+        finally:
+            torch._foreach_copy_(places, before)
+        return [
+            (right - left) / (2 * step) + decay * v
+            for right, left, decay, v in zip(*sides, self._decays, vector, strict=True)
+        ]
+
+
+def _gradient(
+    loss_fn: Callable[[], Tensor], parameters: Sequence[Tensor], *, create_graph: bool = False
+) -> tuple[Tensor, ...]:
+    """Return the gradient without touching `.grad` or the random state."""
+    devices = {each.device for each in parameters if each.device.type == "cuda"}
+    # Fused attention has no second derivative; the plain one has.
+    with (
+        torch.enable_grad(),
+        torch.random.fork_rng(devices=list(devices)),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
+        loss = loss_fn()
+        if loss.numel() != 1 or not loss.requires_grad:
+            raise UserError("loss_fn must return one number that depends on the parameters")
+        # That it needs a derivative itself makes operations without a second one say so.
+        one = torch.ones_like(loss, requires_grad=create_graph)
+        return torch.autograd.grad(
+            loss, parameters, one, create_graph=create_graph, materialize_grads=True
+        )
 
 
 def largest_eigenvalue(
@@ -198,7 +248,8 @@ def _inverse_root(parameter: Tensor, group: dict[str, Any], state: dict[str, Any
     if v is None:
         raise UserError("the optimizer has not stepped these parameters yet; measure after a step")
     v_hat = v.detach().to(parameter.dtype) / (1 - float(group["betas"][1]) ** float(state["step"]))
-    return 1 / (v_hat.sqrt() + float(group["eps"]))
+    inverse: Tensor = 1 / (v_hat.sqrt() + float(group["eps"]))
+    return inverse
 
 
 def _start(parameters: Sequence[Tensor], seed: int) -> list[Tensor]:

@@ -48,8 +48,9 @@ class TrainerWatch:
     def __init__(
         self, config: WatchConfig | Mapping[str, Any] | None = None, stop_on_alarm: bool = False
     ) -> None:
-        is_config = config is None or isinstance(config, WatchConfig)
-        self.config = config if is_config else from_dict(WatchConfig, config)
+        if isinstance(config, Mapping):  # rebuilt from a checkpoint
+            config = from_dict(WatchConfig, config)
+        self.config = config
         self.stop_on_alarm = stop_on_alarm
         self._run: WatchedRun | None = None
         self._hook: Any = None
