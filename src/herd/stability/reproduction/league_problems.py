@@ -6,7 +6,7 @@ they stood at the switch (R3).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ class LeagueProblem:
     epsilon: float
     untrained_nats: float
     n_warmup_steps: int = 1
-    rate_factors: tuple[float, ...] = field(default=(0.25, 1.0, 4.0))
+    rate_factors: tuple[float, ...] = (0.25, 1.0, 4.0)
 
 
 def gain_step_problem(task: GainStepTask | None = None) -> LeagueProblem:
@@ -99,7 +99,10 @@ class RareRowsTask:
 
 
 def rare_rows_problem(task: RareRowsTask | None = None) -> LeagueProblem:
-    """Return R2 as a contest: logistic regression on rows of an embedding, from its optimum."""
+    """Return R2 as a contest: logistic regression on rows of an embedding, from its optimum.
+
+    R2 itself has gradients and no loss; here the rare rows come back with one.
+    """
     task = task or RareRowsTask()
     return LeagueProblem(
         name="R2",
@@ -159,6 +162,7 @@ def staged_problem(task: StagedTask | None = None) -> LeagueProblem:
         epsilon=1e-3,
         untrained_nats=float(np.log(task.shape.vocabulary)),
         n_warmup_steps=task.n_warmup_steps,
+        rate_factors=(0.5, 1.0, 2.0),
     )
 
 
