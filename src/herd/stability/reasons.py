@@ -14,7 +14,7 @@ MEANING = {
     Mechanism.LEFT_BEHIND: "the gradient outran its second moment",
     Mechanism.UNCORRELATED: "the update is large and no longer goes downhill",
     Mechanism.GROWTH: "larger than this tensor is used to",
-    Mechanism.NOT_FINITE: "nothing of this gradient can be used",
+    Mechanism.NOT_FINITE: "its gradient or a moment is not finite",
 }
 
 
@@ -24,7 +24,7 @@ def reason_of(row: int, name: str, states: TensorStates, table: StatisticsTable)
     if level is Level.RECOVERY:
         return f"{name}: calm for {states.calm_steps[row]:.0f} steps after an alarm"
     if mechanism is Mechanism.NOT_FINITE:
-        return f"{name}: the gradient is not finite; {MEANING[mechanism]}"
+        return f"{name}: {MEANING[mechanism]}"
     cold = _cold(row, states)
     if mechanism is Mechanism.COLD or mechanism is None:
         return f"{name}: {cold}: it barely learns, and may awaken with a jump"

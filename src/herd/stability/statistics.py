@@ -96,8 +96,8 @@ class StatisticsTable:
 
     @cached_property
     def nonfinite(self) -> np.ndarray:
-        """Rows whose gradient is not finite, or too large to be squared in float32."""
-        return ~np.isfinite(self._sum["g2"])
+        """Rows whose gradient or moments are not finite, or too large to be squared in float32."""
+        return ~np.isfinite(self._sum["g2"] + self._sum["u2"])
 
     @cached_property
     def update_rms(self) -> Array:

@@ -151,7 +151,7 @@ def _where(a: Tensor, relation: str, b: Tensor | float) -> Tensor:
 def histograms(u: Tensor, active: Tensor, tensor_of_block: Tensor, n_tensors: int) -> Tensor:
     """Return counts of u for each tensor, `[T, 2, 64]`: of its idle and of its active coordinates."""
     scale = N_BINS / (2 * HISTOGRAM_EDGE)
-    bins = (u * scale + N_BINS / 2).clamp_(0, N_BINS - 1).to(torch.int64)
+    bins = (u * scale + N_BINS / 2).nan_to_num_().clamp_(0, N_BINS - 1).to(torch.int64)
     bins += (tensor_of_block[:, None] * 2 * N_BINS) + active.to(torch.int64) * N_BINS
     counts = torch.zeros(n_tensors * 2 * N_BINS, device=u.device)
     counts.scatter_add_(0, bins.view(-1), torch.ones_like(u).view(-1))

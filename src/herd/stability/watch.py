@@ -103,6 +103,7 @@ class AdamWatch:
         self._hooks = [each.register_step_pre_hook(self._before_step) for each in optimizers]
         self._first = optimizers[0]
         self._is_captured = False
+        self._unreadable = ""
 
     def step(
         self,
@@ -120,6 +121,12 @@ class AdamWatch:
         """
         given = (loss, grad_norm, attention_logit_max, log_z, sharpness_ratio)
         self._step += 1
+        if self._unreadable:
+            reason, self._unreadable = f"not watched: {self._unreadable}", ""
+            self._verdict = WatchVerdict(
+                step=self._step, level=Level.WATCH, reasons=(reason,), watched=False
+            )
+            return self._verdict
         readback = self._read(given)
         if readback is None:
             return self._without_statistics(given)
@@ -133,8 +140,12 @@ class AdamWatch:
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Copy what the optimizer is about to use, if this step is to be watched."""
         if self._is_due and (not self._is_captured or optimizer is self._first):
-            self._capture.capture()
-            self._is_captured = True
+            try:
+                self._capture.capture()
+            except UserError as error:  # a watch never stops a training
+                self._unreadable = str(error)
+            else:
+                self._is_captured = True
 
     @property
     def _is_due(self) -> bool:
