@@ -23,10 +23,10 @@ def draw_histograms(u: Array, beta2s: Sequence[float], rhos: Sequence[float]) ->
             ax, updates = axes[row, column], u[beta2s.index(beta2), rhos.index(rho)]
             ax.hist(updates, bins=61, range=(-1.5, 1.5), color=COLOURS[row], density=True)
             ax.set_yticks([])
-            title = f"beta2 {beta2}, rho {rho:g}: RMS {np.sqrt((updates**2).mean()):.2f}"
+            title = f"correlation {rho:g}, RMS {np.sqrt((updates**2).mean()):.2f}"
             label(ax, title, "update u of a coordinate" if row else "", "")
             ax.title.set_fontsize(8.5)
-        axes[row, 0].set_ylabel("density", fontsize=9)
+        axes[row, 0].set_ylabel(f"density, beta2 {beta2}", fontsize=9)
     return canvas
 
 

@@ -108,7 +108,7 @@ def chain_checks(trace: ChainTrace) -> list[Check]:
             measured=f"{share.mean:.0%} [{share.low:.0%}, {share.high:.0%}] awaken",
             holds=not awake[:, six].any(),
             so="Chains of six gates stay at the saddle.",
-            else_=f"That six gates never open was the luck of one seed: {share.mean:.0%} of these runs "
-            "awaken.",
+            else_=f"That six gates never open was the luck of one seed: {share.mean:.0%} of "
+            f"{awake[:, six].size} such runs awaken.",
         ),
     ]

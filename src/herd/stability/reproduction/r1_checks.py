@@ -31,7 +31,8 @@ def gain_step_checks(trace: GainStepTrace, statistics: Mapping[str, Array]) -> l
         for e, arm in ((short, SHORT), (long, LONG))
     )
     noise = z[:, at(sweep.QUIET)]
-    guard = _difference(z, at(Arm(beta2=0.999, epsilon=1e-6, cold_guard=True)), at(LONG))
+    guarded = at(Arm(beta2=0.999, epsilon=1e-6, cold_guard=True))
+    guard = _difference(z, guarded, at(LONG))
     clip = _difference(z, at(Arm(beta2=0.999, epsilon=1e-6, update_clip=0.46)), at(LONG))
     slow, fast = (
         _difference(z, at(Arm(beta2=0.999, epsilon=1e-6, learning_rate=r)), at(LONG))
@@ -71,14 +72,15 @@ def gain_step_checks(trace: GainStepTrace, statistics: Mapping[str, Array]) -> l
             expected="RMS(u) = 1 - beta1 at k = 0 and a lower score",
             measured=f"score changes by {_text(guard)}",
             holds=guard.high < 0,
-            so=f"The cold guard takes the spike away (score {guard.mean:+.1f}),",
+            so=f"The cold guard changes the score by {guard.mean:+.1f} (noise alone scores "
+            f"{mean_interval(noise).mean:.1f}, this arm {mean_interval(z[:, guarded]).mean:.1f}),",
         ),
         Check(
             name="update clip softens the kick",
             expected="a lower score",
             measured=f"score changes by {_text(clip)}",
             holds=clip.high < 0,
-            so=f"the update clip nearly so ({clip.mean:+.1f}).",
+            so=f"the update clip by {clip.mean:+.1f}.",
         ),
         Check(
             name="learning rate",
@@ -175,7 +177,8 @@ def direction_checks(
             so="Nor do the steps after it know the way.",
             else_="The steps after it are not without direction: two steps later the rank is "
             f"{later.mean:.2f} (1 ascends, 0 descends), and with all signs permuted the score "
-            f"changes by {harm.mean:+.0f}, because Adam's own steps repair the harm within a few steps.",
+            f"changes by {harm.mean:+.0f}"
+            + (": Adam's own steps repair the harm." if later.high < 0.5 and harm.low > 0 else "."),
         ),
         Check(
             name="after drift the kick is descent",
@@ -246,15 +249,17 @@ def sweep_checks(grid: GainStepTrace, scores: Mapping[tuple[str, float], Array])
     for what in ("gain after the switch", "share awakened", "dimensions", "batch size"):
         pairs = [sweep.rises(scored, what, i) for i in range(len(sweep.ARMS))]
         text = ", ".join(f"{low:.1f} to {high:.1f}" for low, high in pairs)
+        by_nats = [sweep.rises(scored, what, len(sweep.ARMS) + i) for i in range(len(sweep.ARMS))]
+        nats = ", ".join(f"{low:.2f} to {high:.2f}" for low, high in by_nats)
         checks.append(
             Check(
                 name=f"worse with {what}",
                 expected="a higher spike score at the largest value than at the smallest, each arm",
                 measured=text,
                 holds=all(high > low for low, high in pairs),
-                so=f"So is more of this: {what} ({text}).",
-                else_=f"More of this, {what}, does not make it worse in every arm ({text}; arms as in the "
-                "table).",
+                so=f"So is more of this: {what} (score {text}).",
+                else_=f"More of this, {what}, does not raise the score in every arm (score {text}, loss "
+                f"{nats} nats; arms as in the table).",
             )
         )
     return checks

@@ -89,6 +89,13 @@ class GainStepTrace:
     updates: dict[int, Array] = field(default_factory=dict)
     gradients: dict[int, Array] = field(default_factory=dict)
 
+    def rises_nats(self) -> Array:
+        """Return, `[seed, arm]`, the largest loss within 40 steps of the switch over that before."""
+        switch = self.task.n_cold_steps
+        before = self.loss_nats[:, switch - BASELINE_STEPS : switch].mean(1)
+        rises: Array = self.loss_nats[:, switch : switch + SPIKE_STEPS].max(1) - before
+        return rises
+
     def spike_scores(self) -> Array:
         """Return z, `[seed, arm]`: how far the loss rises within 40 steps of the switch.
 
@@ -96,8 +103,7 @@ class GainStepTrace:
         """
         switch = self.task.n_cold_steps
         before = self.loss_nats[:, switch - BASELINE_STEPS : switch]
-        after = self.loss_nats[:, switch : switch + SPIKE_STEPS].max(1)
-        scores: Array = (after - before.mean(1)) / before.std(1)
+        scores: Array = self.rises_nats() / before.std(1)
         return scores
 
 

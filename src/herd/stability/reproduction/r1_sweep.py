@@ -76,7 +76,10 @@ def epsilon_scores(trace: GainStepTrace) -> Array:
 def run_extension(
     seeds: Sequence[int], progress: Report = silent
 ) -> dict[tuple[str, float], Array]:
-    """Return the spike scores `[seed, arm]` by what was varied and its value; arms are `ARMS`."""
+    """Return `[seed, 2 x arm]` by what was varied and its value: scores, then rises in nats.
+
+    Arms are `ARMS`.
+    """
     scores: dict[tuple[str, float], Array] = {}
     few = seeds[:SWEEP_SEEDS]
     at_base: list[tuple[str, float, Arm]] = [
@@ -85,33 +88,44 @@ def run_extension(
         *(("nothing awakens", 0.0, replace(arm, awake_gain=COLD_GAIN)) for arm in ARMS),
     ]
     progress("R1: gain and share awakened")
-    base = run_gain_step(SHORT, [arm for _, _, arm in at_base], few).spike_scores()
+    base = run_gain_step(SHORT, [arm for _, _, arm in at_base], few)
     for i in range(0, len(at_base), len(ARMS)):
-        scores[at_base[i][:2]] = base[:, i : i + len(ARMS)]
+        scores[at_base[i][:2]] = _both(base)[:, :, i : i + len(ARMS)].reshape(len(few), -1)
     for d in DIMENSIONS:
         progress(f"R1: {d} dimensions")
         task = replace(SHORT, n_dimensions=d)
-        scores["dimensions", d] = run_gain_step(task, ARMS, few).spike_scores()
+        scores["dimensions", d] = _both(run_gain_step(task, ARMS, few)).reshape(len(few), -1)
     for size in BATCH_SIZES:
         progress(f"R1: batch of {size}")
         task = replace(SHORT, batch_size=size)
         some = few[:BIG_BATCH_SEEDS] if size >= BIG_BATCH else few
-        scores["batch size", size] = run_gain_step(task, ARMS, some).spike_scores()
+        scores["batch size", size] = _both(run_gain_step(task, ARMS, some)).reshape(len(some), -1)
     return scores
 
 
 def extension_table(scores: dict[tuple[str, float], Array]) -> Table:
     """Return the extension as a table, one row a value."""
     rows: list[tuple[Cell, ...]] = [
-        (what, value, *(mean_interval(scores[what, value][:, i]) for i in range(len(ARMS))))
+        (what, value, *(mean_interval(scores[what, value][:, i]) for i in range(2 * len(ARMS))))
         for what, value in scores
     ]
     return Table(
         name="extension",
-        caption="Spike score when one size is varied around d = 64, B = 256, gain 1, share 1",
-        columns=("varied", "value", *(arm.name for arm in ARMS)),
+        caption="Spike score, and rise of the loss in nats, when one size is varied around d = 64, "
+        "B = 256, gain 1, share 1; the noise of the loss, by which the score divides, falls with B",
+        columns=(
+            "varied",
+            "value",
+            *(f"score, {arm.name}" for arm in ARMS),
+            *(f"nats, {arm.name}" for arm in ARMS),
+        ),
         rows=tuple(rows),
     )
+
+
+def _both(trace: GainStepTrace) -> Array:
+    """Return scores and rises in nats, `[seed, 2, arm]`."""
+    return np.stack([trace.spike_scores(), trace.rises_nats()], axis=1)
 
 
 def rises(scores: dict[tuple[str, float], Array], what: str, arm: int) -> tuple[float, float]:

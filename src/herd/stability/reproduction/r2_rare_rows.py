@@ -229,6 +229,10 @@ def _zipf_checks(zipf: ZipfTrace) -> list[Check]:
     kick = mean_interval(zipf.update_rms[:, at(dense), long])
     limit = theory.fresh_gradient_update(BETA1, 0.95)
     first = mean_interval(zipf.update_rms[:, at(RowArm(beta2=0.999, lazy=True)), new])
+    rarely = [
+        mean_interval(zipf.update_rms[:, at(RowArm(beta2=0.999, lazy=lazily)), long]).mean
+        for lazily in (True, False)
+    ]
     ratio = mean_interval(zipf.walk[:, at(dense)] / zipf.walk[:, at(lazy)])
     full = theory.fresh_gradient_update(BETA1, 0.999)
     return [
@@ -255,7 +259,8 @@ def _zipf_checks(zipf: ZipfTrace) -> list[Check]:
             holds=first.high < full / 10,
             so="Lazy Adam has no kick left.",
             else_=f"Lazy Adam keeps one kick, that of the first visit ({first.mean:.2f} at beta2 0.999): a "
-            "row that was never seen has no second moment either.",
+            "row that was never seen has no second moment either, and one seen a few times has little "
+            f"(RMS(u) {rarely[0]:.2f} after more than 300 steps, dense {rarely[1]:.2f}).",
         ),
     ]
 

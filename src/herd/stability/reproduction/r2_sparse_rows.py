@@ -34,7 +34,7 @@ class RowArm:
     def name(self) -> str:
         """Return a short label."""
         extras = [
-            f"eps {self.epsilon:g}" if self.epsilon else "",
+            f"eps {self.epsilon:.3g}" if self.epsilon else "",
             "lazy" if self.lazy else "",
             "cold guard" if self.guard else "",
             "below 10 eps only" if self.guard_below_epsilon else "",

@@ -70,12 +70,13 @@ def result_as_json(result: ExperimentResult) -> dict[str, Any]:
 def section_as_markdown(result: ExperimentResult) -> str:
     """Return the experiment's section: question, conclusion, drawings, checks, tables."""
     n_seeds = len(result.seeds)
+    seeds = f"{n_seeds} seed{'s' if n_seeds != 1 else ''}" if n_seeds else "no randomness"
     parts = [
         f"## {result.name}",
         f"**Question.** {result.question}",
         f"**Conclusion.** {result.conclusion}",
-        f"{result.n_held} of {len(result.checks)} checks hold; {n_seeds} "
-        f"seed{'s' if n_seeds != 1 else ''}; {format_seconds(result.seconds)}.",
+        f"{result.n_held} of {len(result.checks)} checks hold; {seeds}; "
+        f"{format_seconds(result.seconds)}.",
         *(
             f"![{drawing.caption}]({result.name}-{drawing.name}.svg)\n\n*{drawing.caption}*"
             for drawing in result.drawings
