@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from herd.foundation import UserError
 from herd.stability.probes import (
@@ -213,6 +214,42 @@ def test_probes_change_no_number_of_a_training() -> None:
     pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert torch.equal(our_random, their_random)
+
+
+class Recorded(TorchDispatchMode):
+    """Keeps the name of every operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.add(function.overloadpacket.__name__)
+        assert torch.Tag.nondeterministic_seeded not in function.tags
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_no_operation_of_a_probe_reads_a_number_back_or_draws_one(rotates: bool) -> None:
+    model = Plain()
+    model.lm_head = nn.Linear(8, 16)
+    attention = AttentionLogitProbe(
+        model, names=("to_q", "to_k"), head_dim=4, rotates=rotates, n_positions=3
+    )
+    output = OutputLogitProbe(model, n_positions=3)
+    x, weight, q = normal(2, 9, 8), normal(16, 8), normal(1, 2, 3, 4)
+    with Recorded() as recorded:
+        for _ in range(2):
+            model.lm_head(x)
+            model(x)
+        largest(attention.take())
+        output.take()
+        output_logits(x, weight)
+        attention_entropy(q, q)
+    assert {"logsumexp", "amax"} <= recorded.names
+    assert not recorded.names & {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}
 
 
 def test_what_is_not_found_is_asked_for() -> None:
