@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herd.stability import theory
-from herd.stability.reproduction.r2_rare_rows import simulate_returns
+from herd.stability.reproduction.r2_return import simulate_returns
 from herd.stability.reproduction.r2_sparse_rows import (
     RowAdam,
     RowArm,
