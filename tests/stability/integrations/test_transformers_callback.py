@@ -2,6 +2,8 @@
 
 import builtins
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,31 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match="pip install transformers"):
         transformers_callback._callback_class.__wrapped__()
+
+
+TWO_RANKS = """
+import json, runpy, sys
+from pathlib import Path
+ours = runpy.run_path({tests!r})
+folder = Path({folder!r})
+watched = ours["trainer"](folder, [ours["transformers_watch"]()], ddp_backend="gloo")
+plain = ours["trainer"](folder / "plain", [], ddp_backend="gloo")
+watched.train()
+plain.train()
+ours["assert_equal_weights"](watched.model, plain.model)
+if watched.args.process_index == 0:
+    logged = [entry["loss"] for entry in watched.state.log_history if "loss" in entry]
+    (folder / "logged.json").write_text(json.dumps(logged))
+"""
+
+
+@pytest.mark.distributed
+def test_two_ranks_train_as_without_the_watch_and_their_mean_loss_is_logged(tmp_path: Path) -> None:
+    program = tmp_path / "two_ranks.py"
+    program.write_text(TWO_RANKS.format(tests=__file__, folder=str(tmp_path)))
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(program)]
+    result = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    _, records = read_watch_log(tmp_path / "stability.jsonl")
+    logged = json.loads((tmp_path / "logged.json").read_text())
+    assert [record["loss_nats"] for record in records] == pytest.approx(logged, rel=1e-3)

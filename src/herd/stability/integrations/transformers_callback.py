@@ -55,7 +55,7 @@ class TrainerWatch:
         self._run: WatchedRun | None = None
         self._hook: Any = None
         self._losses: list[Tensor] = []
-        self._is_summed = False
+        self._is_summed, self._n_shares = False, 1
         self._grad_norm: Tensor | None = None
 
     @property
@@ -80,6 +80,7 @@ class TrainerWatch:
         self._run = WatchedRun(watch, folder, saved, state.global_step)
         # A resumed Trainer refuses to save a callback that its checkpoint did not know.
         state.stateful_callbacks.setdefault(NAME, self.state())
+        self._n_shares = data_ranks(args, model)
         self._hook = model.register_forward_hook(self._keep_loss, with_kwargs=True)
 
     def on_pre_optimizer_step(
@@ -112,16 +113,18 @@ class TrainerWatch:
     ) -> None:
         loss = output.get("loss") if isinstance(output, Mapping) else None
         if module.training and loss is not None:
-            # Shares the loss's memory on purpose: the Trainer scales it in place for several ranks.
             self._losses.append(loss.detach().mean())
             self._is_summed = kwargs.get("num_items_in_batch") is not None
 
     def _loss(self) -> Tensor | None:
-        """Return the step's loss: over accumulated batches a sum if each was divided by all tokens."""
+        """Return this rank's loss; over accumulated batches a sum if each was divided by all tokens.
+
+        All tokens are those of all ranks, so it is scaled such that the mean over ranks is the loss.
+        """
         if not self._losses:
             return None
-        total = torch.stack(self._losses).sum()
-        return total if self._is_summed else total / len(self._losses)
+        total = torch.stack([loss.to(self._losses[0].device) for loss in self._losses]).sum()
+        return total * self._n_shares if self._is_summed else total / len(self._losses)
 
 
 def unwrapped(optimizer: Any) -> Any:
@@ -129,6 +132,13 @@ def unwrapped(optimizer: Any) -> Any:
     while hasattr(optimizer, "optimizer"):
         optimizer = optimizer.optimizer
     return optimizer
+
+
+def data_ranks(args: Any, model: Any) -> int:
+    """Return over how many ranks the Trainer counts the tokens that it divides a loss by."""
+    if not args.average_tokens_across_devices or args.n_gpu > 1:
+        return 1
+    return args.world_size // (getattr(model, "tp_size", None) or 1) or 1
 
 
 def _last(entry: Any) -> dict[str, Any]:
