@@ -16,10 +16,9 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable
 
 import torch
-from train_throughput import SMALL, LEARNING_RATE, random_tokens
+from train_throughput import LEARNING_RATE, SMALL, random_tokens
 
 from herd.foundation import describe_environment
 from herd.model import Transformer, init_weights
@@ -56,7 +55,10 @@ class Side:
             self.watch = AdamWatch(self.optimizer, self.model, config=config)
             self._time_capture()
         tokens_BT = random_tokens(SMALL, torch.device("cpu"))
-        self.inputs_BT, self.targets_BT = tokens_BT[:, :-1].contiguous(), tokens_BT[:, 1:].contiguous()
+        self.inputs_BT, self.targets_BT = (
+            tokens_BT[:, :-1].contiguous(),
+            tokens_BT[:, 1:].contiguous(),
+        )
         self.mask_BT = torch.ones_like(self.targets_BT, dtype=torch.float32)
         self._capture_s = 0.0
 
@@ -114,7 +116,9 @@ def result(
         difference = [a - b for a, b in zip(durations_s[name], off, strict=True)]
         line[f"overhead_{name}"] = round(statistics.median(difference) / statistics.median(off), 5)
         if name == "sampled":  # nine steps in ten cost nothing, so a median would hide the tenth
-            line[f"overhead_{name}"] = round(statistics.fmean(difference) / statistics.fmean(off), 5)
+            line[f"overhead_{name}"] = round(
+                statistics.fmean(difference) / statistics.fmean(off), 5
+            )
         line[f"overhead_{name}_standard_error"] = round(
             statistics.stdev(difference) / len(difference) ** 0.5 / statistics.fmean(off), 5
         )
