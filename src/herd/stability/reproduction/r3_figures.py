@@ -24,6 +24,7 @@ SHOWN = (
     arm_name(0.999, THEORY_MULTIPLE, "v refreshed"),
 )
 BEFORE_STEPS, AFTER_STEPS = 10, 40
+NUDGE = 0.12  # layers, so that points do not hide one another
 
 
 def drawings(traces: dict[str, StagedTrace], cells: Sequence[SweepCell]) -> tuple[Drawing, ...]:
@@ -126,16 +127,16 @@ def _draw_sweep(cells: Sequence[SweepCell]) -> "Canvas":
     bar = common_bar(cells)
     for column, arm in enumerate(arms):
         of_arm = [cell for cell in cells if cell.arm == arm]
-        for colour, batch in zip(COLOURS, sorted({c.batch_size for c in of_arm}), strict=False):
+        for i, batch in enumerate(sorted({c.batch_size for c in of_arm})):
             line = [cell for cell in of_arm if cell.batch_size == batch]
-            depths = [cell.depth for cell in line]
+            depths = [cell.depth + NUDGE * i for cell in line]
             shares = [spike_share([cell], bar) for cell in line]
             excesses = [mean_interval(cell.excess_nats) for cell in line]
             for row, estimates in enumerate((shares, excesses)):
                 middle = np.array([e.mean for e in estimates])
                 ends = np.array([[e.mean - e.low, e.high - e.mean] for e in estimates]).T
                 axes[row, column].errorbar(
-                    depths, middle, yerr=np.maximum(np.nan_to_num(ends), 0.0), color=colour,
+                    depths, middle, yerr=np.maximum(np.nan_to_num(ends), 0.0), color=COLOURS[i],
                     marker="o", markersize=4, linewidth=1.2, capsize=2, label=f"batch {batch}",
                 )  # fmt: skip
         label(axes[0, column], arm, "", "spike share")
