@@ -30,21 +30,52 @@ from herd.foundation.gguf_container import GgufContainer, GgufTensor, read_gguf
 from herd.foundation.mapped_file import map_file
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
 from herd.foundation.package_registry import fetch_distribution
+from herd.foundation.page import Badge, PageSection, PageTable, render_page
+from herd.foundation.page_figure import (
+    BAD,
+    CALM,
+    CARD,
+    FIRST,
+    GOOD,
+    INK,
+    SECOND,
+    SOFT,
+    WARN,
+    PageFigure,
+    page_svg,
+    printable,
+    style_axes,
+    style_legend,
+    thinned,
+)
 from herd.foundation.pip_settings import PipSettings
 from herd.foundation.progress import Progress, progress_bar
 from herd.foundation.run_directory import RunDirectory
 from herd.foundation.units import format_bytes, format_count, format_seconds
 
 __all__ = [
+    "BAD",
+    "Badge",
+    "CALM",
+    "CARD",
     "Ceilings",
+    "FIRST",
+    "GOOD",
     "GgufContainer",
     "GgufTensor",
     "Hardware",
+    "INK",
     "MetricsLog",
+    "PageFigure",
+    "PageSection",
+    "PageTable",
     "PipSettings",
     "Progress",
     "RunDirectory",
+    "SECOND",
+    "SOFT",
     "UserError",
+    "WARN",
     "apply_override",
     "atomic_directory",
     "atomic_file",
@@ -66,12 +97,18 @@ __all__ = [
     "map_file",
     "measure_and_save_ceilings",
     "measure_ceilings",
+    "page_svg",
+    "printable",
     "progress_bar",
     "read_gguf",
     "read_json",
     "read_metrics",
     "remove_partials",
+    "render_page",
     "sha256_file",
+    "style_axes",
+    "style_legend",
+    "thinned",
     "to_dict",
     "truncate_metrics",
     "write_json",

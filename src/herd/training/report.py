@@ -7,13 +7,16 @@ Never: the name of a stage; titles and sections come from the caller.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from herd.foundation import format_count, format_seconds, write_text
+from herd.foundation import (
+    PageSection,
+    format_count,
+    format_seconds,
+    render_page,
+    write_text,
+)
 from herd.training.report_figures import draw_figures
 
 TEMPLATE = "report.html.jinja"
@@ -23,27 +26,28 @@ TEMPLATE = "report.html.jinja"
 class ReportContent:
     """What a report shows besides the curves; each section maps a label to a value.
 
-    Values may be nested mappings and lists; they are shown as dotted labels.
+    Values may be nested mappings and lists; they are shown as dotted labels. `extra` are sections
+    with figures and tables of their own, shown below the curves.
     """
 
     title: str
     subtitle: str = ""
     samples: Sequence[Mapping[str, str]] = ()
+    extra: Sequence[PageSection] = ()
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def write_report(path: Path, records: Sequence[dict[str, Any]], content: ReportContent) -> None:
     """Write the report of a run whose metrics log holds `records`."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(
-        resources.files("herd.training").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    )
-    page = template.render(
+    page = render_page(
+        "herd.training",
+        TEMPLATE,
         title=content.title,
         subtitle=content.subtitle,
         headline=_headline(records),
         figures=draw_figures(records),
         final_samples=content.samples,
+        extra=content.extra,
         samples_by_tokens=_samples_by_tokens(records),
         sections={name: flatten(values) for name, values in content.sections.items()},
     )
