@@ -19,6 +19,7 @@ from herd.stability.reproduction.r3_staged_task import StagedTask
 from herd.stability.reproduction.r3_staged_training import draw, lay_foundation
 from herd.stability.reproduction.r3_transformer import DecoderShape
 
+COLD_STEPS = 210  # the watch knows a tensor after 200 steps at beta2 0.999
 Named = list[tuple[str, nn.Parameter]]
 
 
@@ -55,7 +56,7 @@ class LeagueProblem:
 
 def gain_step_problem(task: GainStepTask | None = None) -> LeagueProblem:
     """Return R1 under torch's bias correction: a vector at its optimum whose gain jumps to 1."""
-    task = task or GainStepTask(n_cold_steps=120, n_awake_steps=60)
+    task = task or GainStepTask(n_cold_steps=COLD_STEPS, n_awake_steps=60)
     return LeagueProblem(
         name="R1",
         begin=lambda seed: _begin_gain_step(task, seed),
@@ -94,7 +95,7 @@ class RareRowsTask:
     n_rows: int = 200
     width: int = 16
     batch_size: int = 256
-    n_absent_steps: int = 120
+    n_absent_steps: int = COLD_STEPS
     n_present_steps: int = 60
 
 
@@ -144,7 +145,7 @@ def _begin_rare_rows(task: RareRowsTask, seed: int) -> Contest:
 def staged_problem(task: StagedTask | None = None) -> LeagueProblem:
     """Return R3: the staged decoder; every arm starts from the same weights of a seed."""
     task = task or StagedTask(
-        shape=DecoderShape(n_layers=4), batch_size=8, n_cold_steps=105, n_awake_steps=30
+        shape=DecoderShape(n_layers=4), batch_size=8, n_cold_steps=COLD_STEPS, n_awake_steps=30
     )
     starts: dict[int, Callable[[], Contest]] = {}
 
