@@ -26,7 +26,6 @@ VERBS = {  # in the order of the pipeline; the text is the line shown by `herd -
     "show": "Print a recipe, resolved.",
     "run": "Run a recipe from raw files to a trained model.",
     "pretrain": "Pre-train on packed shards.",
-    "stability": "See Adam go wrong before the loss does, and why.",
     "stability": "See Adam go wrong before the loss does.",
     "convert": "Convert weights between Hugging Face, Meta and GGUF.",
     "doctor": "Show versions, hardware and measured ceilings, and what is missing.",

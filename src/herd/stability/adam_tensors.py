@@ -23,13 +23,19 @@ WRAPPERS = re.compile(r"(_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_modu
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AdamTensor:
-    """One parameter under one optimizer. `group` is live: its constants may change as it trains."""
+    """One parameter under one optimizer, in the group of that index."""
 
     name: str
     layer: str
     parameter: nn.Parameter
     optimizer: torch.optim.Optimizer
-    group: dict[str, Any]
+    group_index: int
+
+    @property
+    def group(self) -> dict[str, Any]:
+        """Its constants as they are now; loading a state gives the optimizer new groups."""
+        group: dict[str, Any] = self.optimizer.param_groups[self.group_index]
+        return group
 
     @property
     def gradient(self) -> Tensor | None:
@@ -77,16 +83,16 @@ def adam_tensors(
     for optimizer in optimizers:
         check_family(optimizer)
     owners = {
-        parameter: (optimizer, group)
+        parameter: (optimizer, index)
         for optimizer in optimizers
-        for group in optimizer.param_groups
+        for index, group in enumerate(optimizer.param_groups)
         for parameter in group["params"]
     }
     found = []
     for name, parameter in named_parameters(model):
         if parameter in owners:
-            optimizer, group = owners.pop(parameter)
-            found.append(AdamTensor(name, layer_of(name), parameter, optimizer, group))
+            optimizer, index = owners.pop(parameter)
+            found.append(AdamTensor(name, layer_of(name), parameter, optimizer, index))
     if owners:
         raise UserError(
             f"{len(owners)} of the optimizer's parameters are not the model's; give the watch the "

@@ -8,7 +8,6 @@ not by its place in the whole tensor, so that one rank or many watch the same on
 import math
 from collections.abc import Sequence
 
-
 FEWEST_ROWS = 16  # whole rows are fastest to copy; fewer would stand for too few neurons or tokens
 
 

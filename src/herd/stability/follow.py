@@ -48,7 +48,8 @@ class Tail:
         """Take in the whole lines that were added; return whether there were any."""
         if self.path.stat().st_size < self.offset:  # a resumed run cut its log
             self.offset, self.n_steps = 0, 0
-            self.steps.clear(), self.events.clear()
+            self.steps.clear()
+            self.events.clear()
         with self.path.open("rb") as file:
             file.seek(self.offset)
             found = False

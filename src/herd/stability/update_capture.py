@@ -105,6 +105,9 @@ class UpdateCapture:
         if self._amsgrad:
             self._copy("v_max", [each.tensor.moment("max_exp_avg_sq") for each in self._watched])
         for each, g, w in zip(self._watched, self._views["g"], self._views["w"], strict=True):
+            scale = getattr(each.tensor.optimizer, "grad_scale", None)
+            if isinstance(scale, Tensor):  # a GradScaler lets fused Adam divide by it
+                g.div_(scale.to(g.device))
             if each.tensor.group.get("maximize"):
                 g.neg_()
             if decay := coupled_decay(each.tensor):

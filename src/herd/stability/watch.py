@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from herd.foundation import UserError
 from herd.stability.adam_tensors import NamedParameters, adam_tensors
+from herd.stability.early_closure import run_closures_early
 from herd.stability.rank_layout import add_over_ranks, lay_out, spread
 from herd.stability.readback import Readback
 from herd.stability.reasons import reason_of, rows_of_concern
@@ -100,7 +101,8 @@ class AdamWatch:
         self._verdict = WatchVerdict(step=0, watched=False)
         self._last_levels = self._layer_levels(), Level.OK
         self.judged: Judged | None = None
-        self._hooks = [each.register_step_pre_hook(self._before_step) for each in optimizers]
+        self._hooks = [run_closures_early(each) for each in optimizers]
+        self._hooks += [each.register_step_pre_hook(self._before_step) for each in optimizers]
         self._first = optimizers[0]
         self._is_captured = False
         self._unreadable = ""

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from herd.foundation import UserError
-from herd.stability.integrations.early_closure import run_closures_early
 from herd.stability.integrations.gradient_norm import gradient_norm
 from herd.stability.integrations.watched_run import WatchedRun
 from herd.stability.verdict import Level
@@ -59,7 +58,6 @@ class FitWatch:
         self.config = config
         self.stop_on_alarm = stop_on_alarm
         self._run: WatchedRun | None = None
-        self._early: Any = None
         self._saved: dict[str, Any] | None = None
         self._losses: list[Tensor] = []
         self._grad_norm: Tensor | None = None
@@ -79,13 +77,7 @@ class FitWatch:
                 "it and call watch.step() after each optimizer.step()"
             )
         optimizer = trainer.optimizers[0]
-        # Lightning makes the gradients inside optimizer.step(closure), after the watch would look.
-        self._early = run_closures_early(optimizer)
-        try:
-            watch = AdamWatch(optimizer, pl_module, config=self.config)
-        except UserError:
-            self._early.remove()
-            raise
+        watch = AdamWatch(optimizer, pl_module, config=self.config)
         step, folder = trainer.global_step, trainer.log_dir or trainer.default_root_dir
         own = Path(folder) if trainer.is_global_zero else None
         self._run = WatchedRun(watch, own, self.state_dict()["watch"], step)
@@ -132,5 +124,4 @@ class FitWatch:
     def _close(self) -> None:
         if self._run is not None:
             self._run.close()
-            self._early.remove()
         self._losses.clear()

@@ -4,3 +4,7 @@ In: which experiments, how many seeds, an output directory. Out: tables with con
 figures, checks of what the theory predicts, conclusions worded by what was measured.
 Never: a verdict that was fixed before the run.
 """
+
+from herd.stability.reproduction.experiments import EXPERIMENTS, reproduce
+
+__all__ = ["EXPERIMENTS", "reproduce"]

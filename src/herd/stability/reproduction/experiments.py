@@ -37,14 +37,16 @@ def reproduce(
     names: Sequence[str],
     out: Path,
     *,
-    n_seeds: int = N_SEEDS,
+    n_seeds: int | None = None,
     progress: Report = silent,
 ) -> list[ExperimentResult]:
     """Run the named experiments (none named: the quick ones) and write their files into `out`.
 
+    Without `n_seeds` each runs with its own number, at most 20.
     Raises UserError for an unknown name or fewer than two seeds, before anything runs.
     """
     wanted = list(dict.fromkeys(_known(name) for name in names or QUICK))
+    n_seeds = N_SEEDS if n_seeds is None else n_seeds
     if n_seeds < MIN_SEEDS:
         raise UserError(f"an interval needs at least {MIN_SEEDS} seeds, not {n_seeds}")
     results = []

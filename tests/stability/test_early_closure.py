@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from herd.stability.integrations.early_closure import run_closures_early
+from herd.stability.early_closure import run_closures_early
 
 
 @pytest.mark.parametrize("positional", [True, False])
