@@ -197,9 +197,10 @@ def test_an_empty_corpus_leaves_a_clear_line_and_no_half_of_anything(
 
 def test_the_report_shows_data_configuration_lineage_and_environment(done: Path) -> None:
     page = (done / "report.html").read_text()
-    for heading in ("Curves", "Data", "Configuration", "Lineage", "Environment"):
+    for heading in ("Curves", "Stability", "Data", "Configuration", "Lineage", "Environment"):
         assert f"<h2>{heading}</h2>" in page
     assert "initial.loop.schedule.peak_lr" in page
+    assert "watched steps" in page and "steps at OK" in page
 
 
 @pytest.mark.parametrize(
