@@ -6,6 +6,7 @@ Source: the estimators of rho invert the closed forms in `theory`; StableAdamW's
 sqrt(mean(g^2 / max(v, eps^2))), Wortsman et al. 2023.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -80,6 +81,15 @@ class StepTable:
         return StepTable(
             sums, largest, counts, present, self.learning_rate_T[first], self.beta1_T[first]
         )
+
+
+def valley_within(counts: Sequence[float]) -> float:
+    """Return the valley ratio within the histogram's edges; 0 if most of it lies beyond them.
+
+    The outer bins take what lies beyond, and would look like humps of their own.
+    """
+    beyond = counts[0] + counts[-1]
+    return 0.0 if beyond > sum(counts) / 2 else valley_ratio(counts[1:-1])
 
 
 class StatisticsTable:
@@ -166,7 +176,7 @@ class StatisticsTable:
     @cached_property
     def valley_ratio(self) -> Array:
         """Height of the histogram around 0 over its greatest height."""
-        return np.array([valley_ratio(counts.sum(0)) for counts in self._step.counts_TCB])
+        return np.array([valley_within(counts.sum(0)) for counts in self._step.counts_TCB])
 
     def row(self, index: int) -> UpdateStatistics:
         """Return everything about one row."""
@@ -183,7 +193,7 @@ class StatisticsTable:
             **plain,
             n=int(self._sum["n"][index]),
             update_max=float(self._step.u_max_T[index]),
-            active_valley_ratio=valley_ratio(active),
+            active_valley_ratio=valley_within(active),
             dip=dip(every),
             rho_from_rms=(
                 correlation_from_update_rms(beta1, update_rms)
