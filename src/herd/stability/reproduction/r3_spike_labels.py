@@ -27,7 +27,8 @@ def excess_loss(loss_nats: Array, frozen_loss_nats: Array) -> Array:
 
 def batch_noise(frozen_loss_nats: Array) -> Array:
     """Return the standard deviation over steps, `[seed]`, of the loss that no update has touched."""
-    return np.maximum(np.nanstd(frozen_loss_nats, axis=-1), LEAST_SIGMA_NATS)
+    noise: Array = np.maximum(np.nanstd(frozen_loss_nats, axis=-1), LEAST_SIGMA_NATS)
+    return noise
 
 
 def excess_scores(loss_nats: Array, frozen_loss_nats: Array) -> Array:
@@ -38,7 +39,8 @@ def excess_scores(loss_nats: Array, frozen_loss_nats: Array) -> Array:
 
 def largest_excess(loss_nats: Array, frozen_loss_nats: Array) -> Array:
     """Return the largest excess of each run, `[seed]`, in nats; never below 0: training may stop."""
-    return np.maximum(0.0, np.nanmax(excess_loss(loss_nats, frozen_loss_nats), axis=-1))
+    largest: Array = np.nanmax(excess_loss(loss_nats, frozen_loss_nats), axis=-1)
+    return np.maximum(0.0, largest)
 
 
 def first_spike_step(loss_nats: Array, frozen_loss_nats: Array) -> int | None:

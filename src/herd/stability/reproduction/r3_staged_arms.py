@@ -6,7 +6,6 @@ A loss scale k is the same as epsilon/k, so epsilon in multiples of the gradient
 that vanish with scale.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -133,7 +132,7 @@ def arms_table(traces: dict[str, StagedTrace]) -> Table:
     )  # fmt: skip
 
 
-def _row(name: str, trace: StagedTrace) -> Sequence[Cell]:
+def _row(name: str, trace: StagedTrace) -> tuple[Cell, ...]:
     switch = trace.switch
     scores = excess_scores(trace.loss_nats, trace.frozen_loss_nats)
     spiked = spikes(trace)

@@ -92,9 +92,9 @@ def _one_initial(shape: DecoderShape, seed: int) -> Tensor:
 def named_weights(shape: DecoderShape, weights_RP: Tensor) -> dict[str, Tensor]:
     """Return name -> [seeds, *shape], as views; one split, so that the backward is one `cat`."""
     sizes = [math.prod(size) for size in shape.tensors.values()]
-    pieces = weights_RP.split(sizes, dim=1)
+    pieces = torch.split(weights_RP, sizes, dim=1)
     return {
-        name: piece.unflatten(1, size)
+        name: piece.view(-1, *size)
         for (name, size), piece in zip(shape.tensors.items(), pieces, strict=True)
     }
 
