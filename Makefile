@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check fix bench docs clean
+.PHONY: help demo test test-slow test-distributed check fix bench docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-run  ## raw text -> a trained Llama, its report and three samples
 	$(BIN)/herd run demo --out $(RUN) --resume
@@ -22,14 +22,17 @@ test: $(VENV)/installed-dev  ## the default test suite
 test-slow: $(VENV)/installed-dev  ## the tests that take minutes: fuzzing, kills, fresh clones
 	$(BIN)/python -m pytest -q -m slow
 
+test-distributed: $(VENV)/installed-dev  ## the tests that start several processes
+	$(BIN)/python -m pytest -q -m distributed
+
 check: $(VENV)/installed-dev  ## style, lint and types
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 
 fix: $(VENV)/installed-dev  ## format and mend what ruff can
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks examples
+	$(BIN)/ruff check --fix src tests benchmarks examples
 
 bench: $(VENV)/installed-dev  ## all benchmarks, or one: make bench ONLY=time_to_loss
 	$(BIN)/python benchmarks/run.py $(ONLY)

@@ -336,3 +336,22 @@ class NoReads(torch.utils._python_dispatch.TorchDispatchMode):
         if func in (torch.ops.aten.nonzero.default, torch.ops.aten.bincount.default):
             raise AssertionError(f"{func} waits for the device")
         return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_nothing_waits_and_the_verdict_is_one_step_late() -> None:
+    model = make_model().cuda()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
+    watch = AdamWatch(optimizer, model)
+    verdicts = []
+    for step in range(6):
+        x, y = (torch.randint(20, (64,), device="cuda") for _ in range(2))
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        torch.cuda.set_sync_debug_mode("error" if step > 1 else "default")
+        optimizer.step()
+        verdicts.append(watch.step(loss=loss.detach()))
+        torch.cuda.set_sync_debug_mode("default")
+        optimizer.zero_grad()
+    assert [each.step for each in verdicts[1:]] == [1, 2, 3, 4, 5]
+    assert 0.05 < watch.statistics["1"].update_rms < 1.1
