@@ -1,0 +1,128 @@
+"""The words of a stability report: headline, episodes, what was done, how to read it.
+
+In: a `RunReading` and its episodes. Out: cards and tables for a page.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from herd.foundation import Badge, PageTable
+from herd.stability.log_line import Intervention
+from herd.stability.report_advice import ADVICE
+from herd.stability.report_episodes import Episode, first_worst, lead_steps
+from herd.stability.run_reading import RunReading
+from herd.stability.verdict import Level
+
+MOST_EPISODES, MOST_INTERVENTIONS = 60, 100
+MOST_CHARS = 400  # of a sentence
+BADGES = {
+    Level.OK: Badge(text="OK", tone="good"),
+    Level.RECOVERY: Badge(text="RECOVERY", tone="calm"),
+    Level.WATCH: Badge(text="WATCH", tone="warn"),
+    Level.ALARM: Badge(text="ALARM", tone="bad"),
+}
+
+
+def headline(reading: RunReading, episodes: Sequence[Episode]) -> dict[str, str]:
+    """Return the cards on top: label to value."""
+    worst, worst_at = first_worst(reading)
+    cards = {"worst level": worst.value}
+    if worst is not Level.OK:
+        cards[f"first step at {worst.value}"] = f"{worst_at:,}"
+        cards["layers that were not OK"] = (
+            f"{int((reading.level_NL > 0).any(axis=0).sum())} of {len(reading.layers)}"
+        )
+    if any(each.worst is Level.ALARM for each in episodes):
+        cards["lead over the loss spike"] = _lead(lead_steps(reading, episodes))
+    cards["watched steps"] = f"{reading.n_steps:,}"
+    cards["interventions"] = f"{sum(not each.undone for each in reading.interventions):,}"
+    if reading.n_bad_lines:
+        cards["lines that could not be read"] = f"{reading.n_bad_lines:,}"
+    return cards
+
+
+def _lead(steps: int | None) -> str:
+    if steps is None:
+        return "no spike"
+    return f"{steps:,} step" if abs(steps) == 1 else f"{steps:,} steps"
+
+
+def episodes_table(episodes: Sequence[Episode], most: int = MOST_EPISODES) -> PageTable:
+    """Return the episodes in order of time; where there are too many, the worst ones."""
+    by_concern = sorted(episodes, key=lambda each: -each.worst.concern)
+    chosen = sorted(by_concern[:most], key=lambda each: (each.first, -each.worst.concern))
+    left_out = len(episodes) - len(chosen)
+    return PageTable(
+        columns=("steps", "layer", "worst", "why", "mechanism"),
+        rows=[
+            (
+                _steps(each),
+                each.layer,
+                BADGES[each.worst],
+                _cut(each.reason) or "the log holds no sentence about this layer",
+                each.mechanism or "-",
+            )
+            for each in chosen
+        ],
+        note=f"{left_out:,} milder episodes are not shown." if left_out else "",
+    )
+
+
+def interventions_table(interventions: Sequence[Intervention]) -> PageTable:
+    """Return what was done, in order of time."""
+    left_out = len(interventions) - MOST_INTERVENTIONS
+    return PageTable(
+        columns=("step", "intervention", "what", "before", "after"),
+        rows=[
+            (
+                f"{each.step:,}",
+                each.name + (" (undone)" if each.undone else ""),
+                _cut(each.what),
+                _values(each.before),
+                _values(each.after),
+            )
+            for each in interventions[:MOST_INTERVENTIONS]
+        ],
+        note=f"{left_out:,} later ones are not shown." if left_out > 0 else "",
+    )
+
+
+def advice_table(episodes: Sequence[Episode]) -> PageTable:
+    """Return what to try first by mechanism, those that were seen in this run on top."""
+    seen = {each.mechanism for each in episodes}
+    rows = [
+        (
+            Badge(text=mechanism.value, tone="warn")
+            if mechanism.value in seen
+            else mechanism.value,
+            advice.signs,
+            advice.try_first,
+        )
+        for mechanism, advice in sorted(ADVICE.items(), key=lambda item: item[0].value not in seen)
+    ]
+    return PageTable(
+        columns=("mechanism", "how it shows", "try first"),
+        rows=rows,
+        note="Marked: seen in this run." if seen - {""} else "",
+    )
+
+
+def _steps(episode: Episode) -> str:
+    if episode.first == episode.last:
+        return f"{episode.first:,}"
+    return f"{episode.first:,} to {episode.last:,}" + ("" if episode.is_over else ", not over")
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    shown = (f"{name} {_value(value)}".strip() for name, value in values.items())
+    return _cut(", ".join(shown)) or "-"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 3] + "..."
