@@ -73,7 +73,7 @@ class TensorStates:
 
     def _signals(self, table: StatisticsTable, steps: int) -> Signals:
         limit, rms = self._limit, np.nan_to_num(table.update_rms)
-        mature = self.age >= limit["baseline_steps"]
+        mature = self.age >= limit["mature_steps"]
         grown = rms > limit["growth"] * np.maximum(self.rms_baseline, 1e-12)
         kicked = table.kicked_share >= self.kicked_baseline + limit["kicked_share"]
         cold = table.present_cold_fraction >= limit["cold_share"]

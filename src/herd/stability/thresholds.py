@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from herd.stability.theory import fresh_gradient_update, healthy_update_rms, memory_steps
 
 SHORTEST_MEMORY_STEPS, LONGEST_MEMORY_STEPS = 20, 200
+MATURE_STEPS = 64  # as many as the rules in use want of their windows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,13 +20,15 @@ class Thresholds:
 
     `large_rms` lies between a bell-shaped update and the kick of a single fresh gradient, in the
     geometric middle; `baseline_steps` is the memory of v, within 20 and 200 steps, the time over
-    which a tensor's normal state is learned and after which an event is over.
+    which a tensor's normal state is learned and after which an event is over; from `mature_steps` on
+    it is known well enough to judge by.
     """
 
     healthy_rms: float
     large_rms: float
     kick: float
     baseline_steps: int
+    mature_steps: int
     growth: float = 1.8  # of the RMS over its baseline: a jump (Marin saw 2, awakening gives 1.95)
     kicked_share: float = 0.05  # beyond the baseline's
     cold_share: float = 0.25  # of the coordinates that have a gradient
@@ -42,9 +45,11 @@ class Thresholds:
         healthy = healthy_update_rms(beta1)
         kick = fresh_gradient_update(beta1, beta2)
         memory = round(memory_steps(beta2))
+        baseline_steps = min(max(memory, SHORTEST_MEMORY_STEPS), LONGEST_MEMORY_STEPS)
         return cls(
             healthy_rms=healthy,
             large_rms=max(1.25 * healthy, min(2 * healthy, (healthy * kick) ** 0.5)),
             kick=kick,
-            baseline_steps=min(max(memory, SHORTEST_MEMORY_STEPS), LONGEST_MEMORY_STEPS),
+            baseline_steps=baseline_steps,
+            mature_steps=min(baseline_steps, MATURE_STEPS),
         )
