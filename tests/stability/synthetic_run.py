@@ -35,7 +35,7 @@ def write_run(
             line = _line(step, names, loss, rng)
             changed, levels = line["levels"] != levels and step > 1, line["levels"]
             if changed:
-                line |= _words(step, names)
+                line |= _words(step, names, levels)
             if changed or step % 100 == 1:
                 line["histograms"] = {
                     name: _histograms(step, i, rng) for i, name in enumerate(names)
@@ -90,18 +90,27 @@ def _line(step: int, names: list[str], loss: float, rng: np.random.Generator) ->
     }
 
 
-def _words(step: int, names: list[str]) -> dict:
-    first = names[0]
+def _words(step: int, names: list[str], levels: str) -> dict:
+    cold = "75% of coordinates cold (sqrt(v) below epsilon) for 300 steps"
+    words = {
+        "R": "calm for 20 steps after an alarm",
+        "A": f"{cold}, then update RMS x3.1 to 0.95, gradient at 12 times its usual size, "
+        "alignment -0.27: a cold layer awakens",
+        "W": "update RMS x1.9 to 0.47, gradient at 2 times its usual size, alignment +0.07: "
+        "larger than this tensor is used to",
+    }
     if step < AWAKE_AT:
-        words = f"{first}.weight: 41% of coordinates cold (sqrt(v) below epsilon) for 60 steps: it barely learns, and may awaken with a jump"
-        return {"reasons": [words], "mechanisms": ["cold layer"]}
-    if step < CALM_AT:
-        words = f"{first}.weight: 75% of coordinates cold (sqrt(v) below epsilon) for 300 steps, then update RMS x3.1 to 0.95, gradient at 12 times its usual size, alignment -0.27: a cold layer awakens"
-        return {"reasons": [words], "mechanisms": ["awakening of a cold layer"]}
-    if step < OVER_AT:
-        words = f"{first}.weight: calm for 20 steps after an alarm"
-        return {"reasons": [words], "mechanisms": ["awakening of a cold layer"]}
-    return {"reasons": [], "mechanisms": []}
+        words["W"] = f"{cold}: it barely learns, and may awaken with a jump"
+    found = sorted(
+        ((level, name) for level, name in zip(levels, names, strict=True) if level != "O"),
+        key=lambda each: "AWR".index(each[0]),
+    )
+    mechanisms = {"A": "awakening of a cold layer", "R": "awakening of a cold layer"}
+    mechanisms["W"] = "cold layer" if step < AWAKE_AT else "update grows"
+    return {
+        "reasons": [f"{name}.weight: {words[level]}" for level, name in found[:8]],
+        "mechanisms": list(dict.fromkeys(mechanisms[level] for level, _ in found)),
+    }
 
 
 def _histograms(step: int, layer: int, rng: np.random.Generator) -> dict[str, list[int]]:

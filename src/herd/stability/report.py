@@ -13,14 +13,15 @@ import numpy as np
 from herd.foundation import PageSection, UserError, render_page, write_text
 from herd.stability.report_advice import HOW_TO_READ
 from herd.stability.report_episodes import Episode, find_episodes, first_worst
-from herd.stability.report_figures import draw_maps, draw_timeline
 from herd.stability.report_histograms import MOST_LAYERS, draw_histograms
+from herd.stability.report_maps import draw_maps
 from herd.stability.report_tables import (
     advice_table,
     episodes_table,
     headline,
     interventions_table,
 )
+from herd.stability.report_timeline import draw_timeline
 from herd.stability.run_reading import RunReading, read_losses, read_run
 from herd.stability.verdict import Level
 from herd.stability.watch_log import LOG_NAME
@@ -105,7 +106,10 @@ def _sections(reading: RunReading, episodes: list[Episode]) -> list[PageSection]
         sections.append(
             PageSection(
                 title=f"Around the first alarm, step {at:,}",
-                figures=[timeline, *draw_maps(near, where=" around the first alarm")],
+                figures=[
+                    replace(figure, note="")
+                    for figure in (timeline, *draw_maps(near, where=" around the first alarm"))
+                ],
             )
         )
     return [*sections, *_what_happened(reading, episodes), _reading_help(episodes)]

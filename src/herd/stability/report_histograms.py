@@ -18,7 +18,7 @@ from herd.stability.verdict import Level
 
 MOST_LAYERS = 6
 EDGE = 1.3  # histograms span -1.3 to 1.3
-SIZE_INCHES = (9.2, 2.1)
+SIZE_INCHES = (7.6, 1.9)
 Shapes = dict[int, dict[str, list[NDArray[np.float64]]]]
 
 
@@ -72,10 +72,10 @@ def _draw(
         if moment in panels:
             step, (share_all, share_active) = panels[moment]
             _draw_panel(axes, reading, share_all, share_active)
-            axes.set_title(f"{moment}, step {step:,}", fontsize=9, color=INK, loc="left")
+            axes.set_title(f"{moment}, step {step:,}", fontsize=8, color=INK, loc="left")
         else:
             axes.set_axis_off()
-            axes.text(0.5, 0.5, f"{moment}: not in the log", color=SOFT, ha="center", fontsize=9)
+            axes.text(0.5, 0.5, f"{moment}: not in the log", color=SOFT, ha="center", fontsize=8)
     title = printable(episode.layer, 80)
     return PageFigure(title=title, svg=page_svg(canvas, f"histogram {title}"), wide=True)
 
@@ -94,6 +94,9 @@ def _draw_panel(
         axes.stairs(100 * shares, edges, **options)
     style_axes(axes, x_label="update of a coordinate", y_label="% of coordinates")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.tick_params(labelsize=8)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_size(8)
     axes.set_xlim(-EDGE, EDGE)
     # A layer that is cold has nearly all its coordinates in the middle bins: cut, to see the rest.
     humps = 100 * max(float(share_active.max(initial=0)), 0.02)

@@ -59,7 +59,7 @@ def episodes_table(episodes: Sequence[Episode], most: int = MOST_EPISODES) -> Pa
                 _steps(each),
                 each.layer,
                 BADGES[each.worst],
-                _cut(each.reason) or "the log holds no sentence about this layer",
+                _cut(each.reason) or "in the log's levels, without words",
                 each.mechanism or "-",
             )
             for each in chosen
@@ -108,9 +108,11 @@ def advice_table(episodes: Sequence[Episode]) -> PageTable:
 
 
 def _steps(episode: Episode) -> str:
-    if episode.first == episode.last:
+    if episode.first == episode.last and episode.is_over:
         return f"{episode.first:,}"
-    return f"{episode.first:,} to {episode.last:,}" + ("" if episode.is_over else ", not over")
+    end = f"{episode.last:,}" if episode.is_over else "the end"
+    worst = f", {episode.worst} from {episode.worst_at:,}"
+    return f"{episode.first:,} to {end}" + (worst if episode.worst_at > episode.first else "")
 
 
 def _values(values: Mapping[str, Any]) -> str:

@@ -97,9 +97,9 @@ class RunReader:
         self._lines = _Lines()
 
     @property
-    def has_log(self) -> bool:
-        """Whether there is a first line that names the layers."""
-        return self._header is not None
+    def n_steps(self) -> int:
+        """How many lines of watched steps were read."""
+        return len(self._lines.steps)
 
     def poll(self, *, to_the_end: bool = False) -> bool:
         """Read what has been added; return whether that was anything.
@@ -224,7 +224,8 @@ def read_losses(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
             for line in file:
                 try:
                     record = json.loads(line)
-                    losses[count_of(record)] = number_of(record["loss_nats"])
+                    if record["loss_nats"] is not None:
+                        losses[count_of(record)] = number_of(record["loss_nats"])
                 except UNREADABLE:
                     continue
     steps = sorted(losses)
