@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from herd.stability.run_signals import RunScores, RunSignals, StepNumbers
+from herd.stability.run_signals import RunScores, RunSignals
+from herd.stability.step_numbers import StepNumbers
 from herd.stability.verdict import Level, Mechanism
 
 

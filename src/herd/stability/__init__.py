@@ -57,7 +57,8 @@ from herd.stability.simulator import predict
 from herd.stability.statistics import UpdateStatistics
 from herd.stability.thresholds import Thresholds
 from herd.stability.verdict import Level, Mechanism, WatchVerdict
-from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch import AdamWatch
+from herd.stability.watch_config import WatchConfig
 from herd.stability.watch_log import LOG_NAME, WatchLog, read_watch_log
 
 __all__ = [

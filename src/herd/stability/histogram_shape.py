@@ -8,8 +8,6 @@ Source: SAS's bimodality coefficient; Hartigan and Hartigan 1985 for the dip.
 import math
 from collections.abc import Sequence
 
-UNIFORM_BIMODALITY = 5 / 9  # of the flat distribution: the usual border between one hump and two
-
 
 def bimodality(n: float, s1: float, s2: float, s3: float, s4: float) -> float:
     """Return (skewness^2 + 1)/kurtosis from sums of powers: 0.33 for a bell, 1 for two points.

@@ -6,7 +6,7 @@ In: the state machine, the statistics of the step. Out: one sentence a tensor.
 import numpy as np
 
 from herd.stability.statistics import StatisticsTable
-from herd.stability.tensor_states import ALARM, LEVELS, OK, TensorStates
+from herd.stability.tensor_states import LEVELS, OK, TensorStates
 from herd.stability.verdict import Level, Mechanism
 
 MEANING = {
@@ -56,8 +56,3 @@ def rows_of_concern(states: TensorStates) -> list[int]:
     concern = np.array([LEVELS[level].concern for level in states.level])
     order = np.argsort(-concern, kind="stable")
     return [int(row) for row in order if states.level[row] != OK]
-
-
-def has_alarm(states: TensorStates) -> bool:
-    """Return whether any tensor is in ALARM."""
-    return bool((states.level == ALARM).any())

@@ -11,24 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from herd.stability.rolling_score import SPIKE_Z, RollingScore
+from herd.stability.step_numbers import StepNumbers
 from herd.stability.verdict import Level, Mechanism
 
 ATTENTION_WATCH, ATTENTION_ALARM = 100.0, 1000.0
 LOG_Z_WATCH = 20.0  # a softmax over any vocabulary starts near log(V), about 12 at most
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepNumbers:
-    """What the caller knows of a step; None where it does not.
-
-    `sharpness_ratio` is the preconditioned sharpness over its threshold.
-    """
-
-    loss_nats: float | None = None
-    grad_norm: float | None = None
-    attention_logit_max: float | None = None
-    log_z: float | None = None
-    sharpness_ratio: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

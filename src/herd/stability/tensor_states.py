@@ -55,7 +55,6 @@ class TensorStates:
         self.cold_peak = np.zeros(n)
         self.against_steps = np.zeros(n)
         self.calm_steps = np.zeros(n)
-        self.alarm_steps = np.zeros(n)
 
     def update(self, table: StatisticsTable, *, steps: int) -> None:
         """Take in a step; `steps` have passed since the last one taken in."""
@@ -129,7 +128,6 @@ class TensorStates:
         entered = (self.level == RECOVERY) & (was == ALARM)
         self.age[entered] = 0  # what was normal before need not be so again
         self.calm_steps[entered | alarm] = 0
-        self.alarm_steps = np.where(self.level == ALARM, self.alarm_steps + steps, 0)
 
     def _name_mechanisms(
         self,
@@ -190,5 +188,4 @@ STATE_ARRAYS = (
     "cold_peak",
     "against_steps",
     "calm_steps",
-    "alarm_steps",
 )

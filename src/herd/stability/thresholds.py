@@ -32,7 +32,6 @@ class Thresholds:
     growth: float = 1.8  # of the RMS over its baseline: a jump (Marin saw 2, awakening gives 1.95)
     kicked_share: float = 0.05  # beyond the baseline's
     cold_share: float = 0.25  # of the coordinates that have a gradient
-    cold_drop: float = 0.5  # by which factor coldness falls when a layer wakes
     stable_watch: float = 2.3  # StableAdamW's RMS ahead of spikes, Wortsman et al. 2023
     stable_alarm: float = 10.0
     uncorrelated: float = 0.05  # an alignment below this is no descent

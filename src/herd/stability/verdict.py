@@ -5,6 +5,7 @@ Out: `WatchVerdict`, a frozen value; `Level` and `Mechanism`, the words that it 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 
 class Level(StrEnum):
@@ -51,3 +52,26 @@ class WatchVerdict:
     layers: tuple[str, ...] = ()
     mechanisms: tuple[Mechanism, ...] = ()
     watched: bool = True
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the fields as JSON-able values."""
+        return {
+            "step": self.step,
+            "level": self.level.value,
+            "reasons": list(self.reasons),
+            "layers": list(self.layers),
+            "mechanisms": [mechanism.value for mechanism in self.mechanisms],
+            "watched": self.watched,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """Return the verdict that `as_plain` was asked of."""
+        return cls(
+            step=plain["step"],
+            level=Level(plain["level"]),
+            reasons=tuple(plain["reasons"]),
+            layers=tuple(plain["layers"]),
+            mechanisms=tuple(Mechanism(each) for each in plain["mechanisms"]),
+            watched=plain["watched"],
+        )

@@ -8,7 +8,7 @@ verdict is about the step before, whose numbers have arrived by then.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,36 +22,23 @@ from herd.stability.early_closure import run_closures_early
 from herd.stability.rank_layout import add_over_ranks, lay_out, spread
 from herd.stability.readback import Readback
 from herd.stability.reasons import reason_of, rows_of_concern
-from herd.stability.run_signals import RunScores, RunSignals, StepNumbers
+from herd.stability.run_signals import RunScores, RunSignals
 from herd.stability.statistics import StatisticsTable, StepTable, UpdateStatistics
+from herd.stability.step_numbers import (
+    Given,
+    StepNumbers,
+    are_on_host,
+    pack_numbers,
+    read_numbers,
+    unpack_numbers,
+)
 from herd.stability.tensor_states import LEVELS, TensorStates
 from herd.stability.thresholds import Thresholds
 from herd.stability.update_capture import UpdateCapture
 from herd.stability.verdict import Level, Mechanism, WatchVerdict
+from herd.stability.watch_config import WatchConfig
 
-NUMBERS = tuple(StepNumbers.__slots__)
 MAX_REASONS = 8  # of tensors, in a verdict; the levels say the rest
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WatchConfig:
-    """How closely to watch.
-
-    `every_steps` 10 is the sampled level; a run with more to it than cold layers is then watched at
-    every step. `max_coordinates` of each tensor are watched, always the same; None is all of them.
-    `distributed` adds up over the ranks of torch.distributed where that runs.
-    """
-
-    every_steps: int = 1
-    max_coordinates: int | None = 8192
-    distributed: bool = True
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        if self.every_steps < 1:
-            raise UserError(f"watch.every_steps must be at least 1: {self.every_steps}")
-        if self.max_coordinates is not None and self.max_coordinates < 1:
-            raise UserError(f"watch.max_coordinates must be at least 1: {self.max_coordinates}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,7 +154,7 @@ class AdamWatch:
         """Whether to look at every step."""
         return self._states.is_stirred or Mechanism.BAD_BATCH in self._verdict.mechanisms
 
-    def _read(self, given: Sequence[Tensor | float | None]) -> Readback | None:
+    def _read(self, given: Given) -> Readback | None:
         """Start to read the step's sums and numbers; None if it was not captured."""
         is_due, self._is_captured = self._is_captured, False
         if not is_due:
@@ -237,25 +224,14 @@ class AdamWatch:
             watched=watched,
         )
 
-    def _without_statistics(self, given: Sequence[Tensor | float | None]) -> WatchVerdict:
+    def _without_statistics(self, given: Given) -> WatchVerdict:
         """Judge a step between samples, or one that the optimizer did not make."""
-        on_gpu = any(isinstance(x, Tensor) and x.device.type != "cpu" for x in given)
-        if not on_gpu and not self._layout.is_shared:
-            values = [float(x.detach()) if isinstance(x, Tensor) else x for x in given]
-            numbers = StepNumbers(**dict(zip(NUMBERS, values, strict=True)))
-            signals = self._scores.judge(numbers, explained=self._states.is_stirred)
+        if are_on_host(given) and not self._layout.is_shared:
+            signals = self._scores.judge(read_numbers(given), explained=self._states.is_stirred)
             if signals.level is not Level.OK:
                 self._verdict = self._verdict_of(self._step, signals, None, watched=False)
                 return self._verdict
-        last = self._verdict
-        return WatchVerdict(
-            step=self._step,
-            level=last.level,
-            reasons=last.reasons,
-            layers=last.layers,
-            mechanisms=last.mechanisms,
-            watched=False,
-        )
+        return replace(self._verdict, step=self._step, watched=False)
 
     def _layer_levels(self) -> dict[str, Level]:
         worst = {layer: Level.OK for layer in self.layers}
@@ -317,14 +293,7 @@ class AdamWatch:
             "run_level": self._last_levels[1].value,
             "tensors": self._states.state_dict(),
             "scores": self._scores.state_dict(),
-            "verdict": {
-                "step": self._verdict.step,
-                "level": self._verdict.level.value,
-                "reasons": list(self._verdict.reasons),
-                "layers": list(self._verdict.layers),
-                "mechanisms": [mechanism.value for mechanism in self._verdict.mechanisms],
-                "watched": self._verdict.watched,
-            },
+            "verdict": self._verdict.as_plain(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -337,53 +306,16 @@ class AdamWatch:
                 + (f" (for example {missing[0]})" if missing else " (another order)")
                 + "; resume with the model it was saved with, or start the watch anew"
             )
-        verdict = state["verdict"]
         self._step, self._last_watched_step = state["step"], state["last_watched_step"]
         self._n_watched = state["n_watched"]
         levels = {layer: Level(level) for layer, level in state["levels"].items()}
         self._last_levels = levels, Level(state["run_level"])
         self._states.load_state_dict(state["tensors"])
         self._scores.load_state_dict(state["scores"])
-        self._verdict = WatchVerdict(
-            step=verdict["step"],
-            level=Level(verdict["level"]),
-            reasons=tuple(verdict["reasons"]),
-            layers=tuple(verdict["layers"]),
-            mechanisms=tuple(Mechanism(each) for each in verdict["mechanisms"]),
-            watched=verdict["watched"],
-        )
-
-    def record(self) -> dict[str, Any]:
-        """Return the last watched step as a line of `watch_log`; empty before there is one."""
-        from herd.stability.watch_log import record_of
-
-        return record_of(self)
+        self._verdict = WatchVerdict.from_plain(state["verdict"])
 
     def detach(self) -> None:
         """Stop watching; the optimizer is as if it had never been watched."""
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-
-
-def pack_numbers(given: Sequence[Tensor | float | None], device: torch.device) -> Tensor:
-    """Return numbers and how many there are of each, `[2, 5]`, on the device, without waiting."""
-    values, known = [], []
-    for value in given:
-        known.append(0.0 if value is None else 1.0)
-        values.append(
-            torch.as_tensor(0.0 if value is None else value).detach().double().reshape(())
-        )
-    if all(value.device.type == "cpu" for value in values):
-        stacked = torch.stack(values).to(device, non_blocking=True)
-    else:
-        stacked = torch.stack([value.to(device, non_blocking=True) for value in values])
-    counts = torch.tensor(known, dtype=torch.float64).to(device, non_blocking=True)
-    return torch.stack([stacked, counts])
-
-
-def unpack_numbers(scalars: np.ndarray) -> StepNumbers:
-    """Return the mean of what the ranks gave."""
-    sums, counts = scalars
-    means = [float(s / n) if n else None for s, n in zip(sums, counts, strict=True)]
-    return StepNumbers(**dict(zip(NUMBERS, means, strict=True)))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from herd.foundation import UserError
 from herd.stability import AdamWatch, Level, WatchConfig, WatchVerdict, read_watch_log
 from herd.stability.integrations import lightning_callback, lightning_watch
+from herd.stability.watch_log import record_of
 
 pl = pytest.importorskip("lightning.pytorch")
 pytestmark = [
@@ -99,7 +100,7 @@ def test_the_watch_sees_this_steps_gradient_and_the_accumulated_loss(
         norm = nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
         optimizer.step()
         watch.step(torch.stack(losses).mean(), norm)
-        expected.append(watch.record())
+        expected.append(record_of(watch))
     assert records == expected
 
 

@@ -17,7 +17,8 @@ from herd.foundation import UserError
 from herd.stability.integrations.gradient_norm import gradient_norm
 from herd.stability.integrations.watched_run import WatchedRun
 from herd.stability.verdict import Level
-from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch import AdamWatch
+from herd.stability.watch_config import WatchConfig
 
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 

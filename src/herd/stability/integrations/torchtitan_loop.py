@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from herd.foundation import UserError
-from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch import AdamWatch
+from herd.stability.watch_config import WatchConfig
 
 
 def torchtitan_watch(

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from herd.stability.rolling_score import SPIKE_Z, WINDOW_STEPS
 from herd.stability.verdict import Level
-from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch import AdamWatch
+from herd.stability.watch_config import WatchConfig
 
 N_EARLY, N_LATE = 64, 512
 BATCH = 256

@@ -36,7 +36,8 @@ from herd.stability.reproduction.result import (
     conclude,
     silent,
 )
-from herd.stability.watch import AdamWatch, WatchConfig
+from herd.stability.watch import AdamWatch
+from herd.stability.watch_config import WatchConfig
 
 BETA1, BASE_BETA2 = 0.9, 0.999
 BASELINE = "none"
