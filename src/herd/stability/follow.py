@@ -1,185 +1,187 @@
-"""A live run in the terminal: level and loss, the layers of most concern, what happened last.
+"""A terminal view of a run as it goes: level, loss, the layers to look at, what happened last.
 
-In: the directory of a run whose log grows. Out: frames on a terminal, until the run is done or the
-user leaves; one frame for a pipe.
-Never: text of the log as markup, or its control characters on the terminal.
+In: a run directory whose `stability.jsonl` may still be growing. Out: a frame, drawn again as the log
+grows, until the run is done (`summary.json` is there), or one frame.
+Never: more of the log in memory than the frame shows.
 """
 
-import sys
+import json
+import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from herd.foundation import UserError, printable
-from herd.stability.log_line import LEVELS
-from herd.stability.report_episodes import CONCERN, layer_reason
-from herd.stability.run_reading import DONE, RunReader, RunReading
+from herd.foundation import UserError
 from herd.stability.verdict import Level
+from herd.stability.watch_log import LETTER, LOG_NAME
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import RenderableType
+
+DONE_FILE = "summary.json"
+SHOWN_LAYERS, SHOWN_EVENTS, SHOWN_STEPS = 10, 6, 60
+BARS = "▁▂▃▄▅▆▇█"
+LEVEL_OF = {letter: level for level, letter in LETTER.items()}
+COLOUR = {
+    Level.OK: "green",
+    Level.WATCH: "yellow",
+    Level.ALARM: "bold red",
+    Level.RECOVERY: "cyan",
+}
+COLUMNS = (("update_rms", "update RMS"), ("alignment", "alignment"), ("cold_fraction", "cold"))
+
+
+@dataclass(eq=False, slots=True)
+class Tail:
+    """The end of a growing log: read on from where the last look stopped."""
+
+    path: Path
+    layers: list[str] = field(default_factory=list)
+    steps: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=SHOWN_STEPS))
+    events: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=SHOWN_EVENTS))
+    n_steps: int = 0
+    offset: int = 0
+
+    def read_on(self) -> bool:
+        """Take in the whole lines that were added; return whether there were any."""
+        if self.path.stat().st_size < self.offset:  # a resumed run cut its log
+            self.offset, self.n_steps = 0, 0
+            self.steps.clear()
+            self.events.clear()
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            found = False
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self.offset += len(line)
+                self._take(line)
+                found = True
+        return found
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(record, dict):
+            return
+        if "layers" in record:
+            self.layers = [str(layer) for layer in record["layers"]]
+        elif "intervention" in record:
+            self.events.append((record.get("step", 0), str(record.get("what", ""))))
+        elif "levels" in record:
+            self.steps.append(record)
+            self.n_steps += 1
+            for reason in record.get("reasons", []):
+                self.events.append((record.get("step", 0), f"{record.get('level')}: {reason}"))
+
+
+def follow_run(run: Path, *, once: bool = False, every_s: float = 1.0) -> None:
+    """Show a run until it is done; with `once`, as it is now.
+
+    Raises UserError when there is no such run or it is not watched.
+    """
+    if not every_s > 0:
+        raise UserError(f"--every must be above 0 seconds, not {every_s}")
+    tail = Tail(find_log(run))
+    tail.read_on()
+    from rich.console import Console
+
+    console = Console()
+    if once or not console.is_terminal:
+        console.print(frame(tail, run))
+        return
+    from rich.live import Live
+
+    with Live(frame(tail, run), console=console, auto_refresh=False) as live:
+        while True:
+            is_done = (run / DONE_FILE).exists()
+            if tail.read_on() or is_done:
+                live.update(frame(tail, run), refresh=True)
+            if is_done:
+                return
+            time.sleep(every_s)
+
+
+def find_log(run: Path) -> Path:
+    """Return the log of a run; raise UserError if there is none."""
+    if not run.is_dir():
+        raise UserError(f"there is no run directory {run}")
+    path = run / LOG_NAME
+    if not path.is_file():
+        raise UserError(
+            f"{run} has no {LOG_NAME}: the run has not begun to train, or it was not watched"
+        )
+    return path
+
+
+def frame(tail: Tail, run: Path) -> "RenderableType":
+    """Return what is shown."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if not tail.steps:
+        return Text(f"{run.name}: no watched step yet")
+    last = tail.steps[-1]
+    level = Level(last.get("level", "OK"))
+    losses = [_finite(step.get("loss_nats")) for step in tail.steps]
+    head = Text.assemble(
+        (f"{run.name}  step {last.get('step')}  ", "bold"), (level.value, COLOUR[level])
+    )
+    loss = Text(f"loss {_number(losses[-1])}  {sparkline(losses)}  {tail.n_steps:,} watched steps")
+    events = [Text(f"step {step}: {what}") for step, what in tail.events]
+    return Group(head, loss, layers_table(tail, last), *events)
+
+
+def layers_table(tail: Tail, last: dict[str, Any]) -> "RenderableType":
+    """Return the layers that are not OK and, below them, those with the largest updates."""
     from rich.table import Table
     from rich.text import Text
 
-LAST_STEPS = 2000  # of the log, kept for a frame
-N_LAYERS, N_EVENTS = 10, 6
-BLOCKS, PLAIN_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
-STYLE = {
-    Level.OK: "green",
-    Level.RECOVERY: "blue",
-    Level.WATCH: "yellow",
-    Level.ALARM: "bold red",
-}
-SPARK_CHARS = 60
-
-
-def follow_run(
-    run: Path | str,
-    *,
-    once: bool = False,
-    every_s: float = 1.0,
-    console: "Console | None" = None,
-) -> None:
-    """Show a run until its `summary.json` is there; with `once`, as it stands now.
-
-    Raises UserError when there is no such directory, or nothing to show of a run that is done or
-    asked for once; KeyboardInterrupt goes through.
-    """
-    if not 0.05 <= every_s <= 3600:
-        raise UserError(f"seconds between two looks must lie between 0.05 and 3600: {every_s}")
-    from rich.console import Console
-
-    console = console or Console()
-    reader = RunReader(run)
-    if once:
-        reader.poll(to_the_end=True)
-        console.print(frame(reader.reading(LAST_STEPS), _blocks(console)))
-        return
-    _follow(reader, console, every_s)
-
-
-def _follow(reader: RunReader, console: "Console", every_s: float) -> None:
-    from rich.live import Live
-    from rich.text import Text
-
-    waiting = Text(f"waiting for the first watched step in {printable(str(reader.path))}")
-    with Live(waiting, console=console, auto_refresh=False, transient=False) as live:
-        while True:
-            is_done = (reader.run / DONE).exists()  # before reading: then nothing is missed
-            if reader.poll(to_the_end=is_done) and reader.n_steps:
-                live.update(frame(reader.reading(LAST_STEPS), _blocks(console)), refresh=True)
-            if is_done:
-                break
-            time.sleep(every_s)
-    if not reader.n_steps:
-        reader.reading()  # says what is missing
-
-
-def frame(reading: RunReading, blocks: str = BLOCKS) -> "Group":
-    """Return what one look shows."""
-    from rich.console import Group
-
-    return Group(_heading(reading), _loss_line(reading, blocks), _layers(reading), _events(reading))
-
-
-def sparkline(values: NDArray[np.float64], blocks: str = BLOCKS, width: int = SPARK_CHARS) -> str:
-    """Return the values as blocks, the greatest of each part; `x` where none is finite."""
-    if not len(values):
-        return ""
-    parts = np.array_split(values, min(width, len(values)))
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return "x" * len(parts)
-    low, span = float(finite.min()), float(np.ptp(finite)) or 1.0
-    return "".join(_block(part, low, span, blocks) for part in parts)
-
-
-def _block(part: NDArray[np.float64], low: float, span: float, blocks: str) -> str:
-    finite = part[np.isfinite(part)]
-    if not len(finite):
-        return "x"
-    share = (float(finite.max()) - low) / span
-    return blocks[1 + min(int(share * (len(blocks) - 1)), len(blocks) - 2)]
-
-
-def _blocks(console: "Console") -> str:
-    encoding = (console.encoding or sys.getdefaultencoding()).lower()
-    return BLOCKS if encoding.startswith("utf") else PLAIN_BLOCKS
-
-
-def _heading(reading: RunReading) -> "Text":
-    from rich.text import Text
-
-    level = LEVELS[reading.level_N[-1]]
-    text = Text(f"{printable(reading.run.resolve().name)}  step {reading.step_N[-1]:,}  ")
-    text.append(level.value, style=STYLE[level])
-    text.append("  done" if reading.is_done else "  running")
-    if reading.n_bad_lines:
-        text.append(f"  {reading.n_bad_lines:,} lines could not be read")
-    return text
-
-
-def _loss_line(reading: RunReading, blocks: str) -> "Text":
-    from rich.text import Text
-
-    known = reading.loss_N[~np.isnan(reading.loss_N)]
-    if not len(known):
-        return Text("loss not in the log")
-    return Text(f"loss {known[-1]:.4g} nats  {sparkline(known, blocks)}")
-
-
-def _layers(reading: RunReading) -> "Table":
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    table = Table(
-        Column("layer", overflow="ellipsis", no_wrap=True, max_width=28),
-        Column("level", no_wrap=True),
-        Column("update RMS", justify="right"),
-        Column("alignment", justify="right"),
-        Column("cold", justify="right"),
-        Column("why", overflow="fold", ratio=1),
+    levels = [LEVEL_OF.get(letter, Level.OK) for letter in str(last.get("levels", ""))]
+    table = Table(box=None, pad_edge=False)
+    for name in ("layer", "level", *(title for _, title in COLUMNS)):
+        table.add_column(name, justify="left" if name in ("layer", "level") else "right")
+    order = sorted(
+        range(min(len(levels), len(tail.layers))),
+        key=lambda i: (-levels[i].concern, -(_entry(last, "update_rms", i) or 0.0)),
     )
-    for place in _worst_first(reading)[:N_LAYERS]:
-        level = LEVELS[reading.level_NL[-1, place]]
-        last = {name: float(values[-1, place]) for name, values in reading.columns_NL.items()}
+    for i in order[:SHOWN_LAYERS]:
         table.add_row(
-            Text(printable(reading.layers[place])),
-            Text(level.value, style=STYLE[level]),
-            _number(last["update_rms"], ".3f"),
-            _number(last["alignment"], "+.3f"),
-            _number(last["cold_fraction"], ".0%"),
-            Text("" if level is Level.OK else printable(layer_reason(reading, place), 240)),
+            Text(tail.layers[i]),
+            Text(levels[i].value, COLOUR[levels[i]]),
+            *(_number(_entry(last, column, i)) for column, _ in COLUMNS),
         )
     return table
 
 
-def _worst_first(reading: RunReading) -> Sequence[int]:
-    """Return layers by concern; among equals those with the largest update first."""
-    rms = np.nan_to_num(reading.columns_NL["update_rms"][-1].astype(np.float64), posinf=1e30)
-    return [int(place) for place in np.lexsort((-rms, -CONCERN[reading.level_NL[-1]].astype(int)))]
+def sparkline(values: list[float | None]) -> str:
+    """Return a line of bars, one a value, blank where there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, spread = min(known), max(known) - min(known)
+    steps = len(BARS) - 1
+    return "".join(
+        " " if value is None else BARS[round((value - low) / spread * steps) if spread else 0]
+        for value in values
+    )
 
 
-def _events(reading: RunReading) -> "Text":
-    from rich.text import Text
-
-    told = [
-        (each.step, each.level.value, each.reasons[0] if each.reasons else "")
-        for each in reading.changes[-N_EVENTS:]
-    ]
-    told += [(each.step, each.name, each.what) for each in reading.interventions[-N_EVENTS:]]
-    text = Text("")
-    for step, name, words in sorted(told, key=lambda each: each[0])[-N_EVENTS:]:
-        style = STYLE[Level(name)] if name in STYLE else "cyan"
-        text.append(f"{step:>9,}  ")
-        text.append(printable(name, 24), style=style)
-        text.append(f"  {printable(words, 160)}\n")
-    return text if told else Text("no change of level so far")
+def _entry(record: dict[str, Any], column: str, index: int) -> float | None:
+    entries = record.get(column)
+    if not isinstance(entries, list) or index >= len(entries):
+        return None
+    return _finite(entries[index])
 
 
-def _number(value: float, how: str) -> str:
-    return "-" if np.isnan(value) else format(value, how)
+def _finite(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if is_number else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
