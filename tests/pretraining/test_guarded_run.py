@@ -354,22 +354,3 @@ def test_a_run_that_is_copied_elsewhere_goes_on_there(
     _, outcome = go(stage, text, tmp_path / "here")
     shutil.copytree(tmp_path / "here", tmp_path / "there")
     assert go(stage, text, tmp_path / "there")[1] == outcome
-
-
-def test_the_reports_section_tells_levels_changes_and_interventions(tmp_path) -> None:
-    from herd.pretraining.run_report import N_TOLD, _stability
-
-    run = RunDirectory(tmp_path)
-    assert _stability(run) == {}
-    lines = [
-        {"layers": ["a"]},
-        {"step": 10, "level": "OK"},
-        {"step": 20, "level": "ALARM", "reasons": ["a: cold", "b: large"]},
-        {"step": 20, "intervention": "ZClip", "what": "clipped"},
-        *({"step": step, "intervention": "x", "what": "y"} for step in range(30, 30 + N_TOLD)),
-    ]
-    (tmp_path / "stability.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    table = _stability(run)["Stability"]
-    assert (table["watched steps"], table["steps at OK"], table["steps at ALARM"]) == (2, 1, 1)
-    assert table["step 20"] == "ALARM: a: cold; b: large; clipped"
-    assert table["not shown here"] == "2 more lines, all in stability.jsonl"

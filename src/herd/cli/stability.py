@@ -26,13 +26,19 @@ def simulate(
         float, typer.Option(help="Correlation of a gradient with the one before.")
     ] = 0.0,
     epsilon: Annotated[float, typer.Option(help="Epsilon over the gradient's RMS.")] = 0.0,
+    snr: Annotated[
+        float | None, typer.Option(help="Predict a steady signal of this signal-to-noise instead.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Print closed forms beside a simulation of 20,000 coordinates of Adam's state."""
-    from herd.stability import predict
+    from herd.stability import predict, predict_signal
 
-    rows = predict(beta1, beta2, rho, epsilon=epsilon, seed=seed)
+    if snr is None:
+        rows = predict(beta1, beta2, rho, epsilon=epsilon, seed=seed)
+    else:
+        rows = predict_signal(beta1, beta2, snr, seed=seed)
     if as_json:
         import json
         from dataclasses import asdict

@@ -3,19 +3,16 @@
 In: the recipe, the run directory, its metrics, its text, final samples. Out: `report.html`.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from herd.data import ShardReader
 from herd.foundation import RunDirectory, read_json
 from herd.pretraining.initial_config import PackedText
-from herd.pretraining.run_state import stability_path
-from herd.stability import read_watch_log
+from herd.stability import stability_section
 from herd.training import ReportContent, write_report
 
 N_LONGEST = 5
-N_TOLD = 40  # lines about changes and interventions
 
 
 def write_run_report(
@@ -27,12 +24,13 @@ def write_run_report(
     samples: Sequence[Mapping[str, str]],
 ) -> None:
     """Write `report.html` into the run directory."""
+    section = stability_section(run.path)
     content = ReportContent(
         title=f"Herd: {title}",
         subtitle=f"{run.path.name}, pre-trained from random weights",
         samples=samples,
+        extra=[section] if section else [],
         sections={
-            **_stability(run),
             "Data": _data(text),
             "Configuration": recipe,
             "Lineage": _lineage(text),
@@ -40,25 +38,6 @@ def write_run_report(
         },
     )
     write_report(run.report_path, records, content)
-
-
-def _stability(run: RunDirectory) -> dict[str, dict[str, Any]]:
-    """Return the watch's verdicts and what was done, as one table; none for an unwatched run."""
-    _, lines = read_watch_log(stability_path(run))
-    if not lines:
-        return {}
-    watched = [line for line in lines if "level" in line]
-    counts = Counter(line["level"] for line in watched)
-    table: dict[str, Any] = {"watched steps": len(watched)}
-    table |= {f"steps at {level}": count for level, count in counts.items()}
-    told = [line for line in lines if line.get("reasons") or "intervention" in line]
-    for line in told[:N_TOLD]:
-        what = line.get("what") or f"{line['level']}: {'; '.join(line['reasons'])}"
-        label = f"step {line['step']}"
-        table[label] = f"{table[label]}; {what}" if label in table else what
-    if len(told) > N_TOLD:
-        table["not shown here"] = f"{len(told) - N_TOLD} more lines, all in stability.jsonl"
-    return {"Stability": table}
 
 
 def _data(text: PackedText) -> dict[str, Any]:

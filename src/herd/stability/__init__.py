@@ -50,9 +50,11 @@ from herd.stability.probes import (
     max_attention_logits,
     output_logits,
 )
+from herd.stability.report import stability_section, write_stability_report
 from herd.stability.reproduction import EXPERIMENTS, reproduce
 from herd.stability.rolling_score import SPIKE_Z, RollingScore
 from herd.stability.sharpness import Sharpness, preconditioned_sharpness
+from herd.stability.signal_prediction import predict_signal
 from herd.stability.simulator import predict
 from herd.stability.statistics import UpdateStatistics
 from herd.stability.thresholds import Thresholds
@@ -118,9 +120,12 @@ __all__ = [
     "output_logits",
     "preconditioned_sharpness",
     "predict",
+    "predict_signal",
     "read_watch_log",
     "reproduce",
+    "stability_section",
     "torchtitan_watch",
     "transformers_watch",
+    "write_stability_report",
     "z_loss",
 ]
