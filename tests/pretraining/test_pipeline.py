@@ -200,7 +200,7 @@ def test_the_report_shows_data_configuration_lineage_and_environment(done: Path)
     for heading in ("Curves", "Stability", "Data", "Configuration", "Lineage", "Environment"):
         assert f"<h2>{heading}</h2>" in page
     assert "initial.loop.schedule.peak_lr" in page
-    assert "watched steps" in page and "steps at OK" in page
+    assert "watched steps" in page and "Verdicts under the loss" in page
 
 
 @pytest.mark.parametrize(
