@@ -85,16 +85,6 @@ def lead_steps(reading: RunReading, episodes: Sequence[Episode]) -> int | None:
     return int(near[0]) - alarm_at if len(near) else None
 
 
-def layer_reason(reading: RunReading, place: int) -> str:
-    """Return what was said last about one layer, empty if nothing was."""
-    layer = reading.layers[place]
-    for change in reversed(reading.changes):
-        for reason in change.reasons:
-            if layer_of(reason.partition(": ")[0]) == layer:
-                return reason
-    return ""
-
-
 def _stretches(
     reading: RunReading,
     layer: str,

@@ -1,7 +1,6 @@
 """The log of a watched run as arrays: whole or still growing, with lines that cannot be read counted.
 
-In: `stability.jsonl` as `watch_log` writes it, read on from where the last look ended, and the losses
-of `metrics.jsonl`. Out: `RunReading`, a value: arrays over watched steps and layers, changes of
+In: `stability.jsonl` as `watch_log` writes it, and the losses of `metrics.jsonl`. Out: `RunReading`, a value: arrays over watched steps and layers, changes of
 level, interventions, and the places of histograms, which stay on disk until they are wanted.
 Never: trust in a line: the log may be torn, mixed with something else, or of another hand.
 """
@@ -80,84 +79,63 @@ class _Lines:
     n_bad: int = 0
 
 
-class RunReader:
-    """Reads a run's log, and on later looks only what has been added."""
+class _Reader:
+    """Takes the lines of one log, one after the other."""
 
-    def __init__(self, run: Path | str) -> None:
-        """Raises UserError when there is no such directory."""
-        self.run = Path(run)
-        if not self.run.is_dir():
-            raise UserError(f"{self.run}: no such directory; give the directory of a run")
-        self.path = self.run / LOG_NAME
-        self._forget()
-
-    def _forget(self) -> None:
-        self._offset = 0
+    def __init__(self, run: Path) -> None:
+        self._run, self._path = run, run / LOG_NAME
         self._header: dict[str, Any] | None = None
         self._lines = _Lines()
+        self._offset = 0
 
-    @property
-    def n_steps(self) -> int:
-        """How many lines of watched steps were read."""
-        return len(self._lines.steps)
-
-    def poll(self, *, to_the_end: bool = False) -> bool:
-        """Read what has been added; return whether that was anything.
-
-        A last line without its end is left for the next look, or `to_the_end` tried as it is.
-        """
-        if not self.path.is_file():
-            return False
-        if self.path.stat().st_size < self._offset:
-            self._forget()  # a rollback or a new start has rewritten the log
-        before = self._offset
-        with self.path.open("rb") as file, np.errstate(over="ignore"):
-            file.seek(self._offset)
+    def read(self) -> RunReading:
+        """Read the whole log; a torn last line is one that is still being written."""
+        if not self._run.is_dir():
+            raise UserError(f"{self._run}: no such directory; give the directory of a run")
+        if not self._path.is_file():
+            raise UserError(
+                f"{self._run}: there is no {LOG_NAME}; `herd pretrain` writes one, WatchLog does too"
+            )
+        with self._path.open("rb") as file, np.errstate(over="ignore"):
             for line in file:
-                if line.endswith(b"\n") or (to_the_end and _is_whole(line)):
+                if line.endswith(b"\n") or _is_whole(line):
                     self._take(line)
-                    self._offset += len(line)
-        return self._offset > before
-
-    def reading(self, last_lines: int | None = None) -> RunReading:
-        """Return what was read, or the last lines of it. Raises UserError when that is nothing."""
+                self._offset += len(line)
         self._check()
+        return self._reading()
+
+    def _reading(self) -> RunReading:
         lines, header = self._lines, self._header or {}
-        first = 0 if last_lines is None else max(0, len(lines.steps) - last_lines)
-        steps = np.array(lines.steps[first:], dtype=np.int64)
+        steps = np.array(lines.steps, dtype=np.int64)
         # A run that was resumed from an older checkpoint writes steps again: the last time counts.
         _, from_the_end = np.unique(steps[::-1], return_index=True)
         kept = len(steps) - 1 - from_the_end
-        losses = np.array(lines.losses[first:], dtype=np.float64)[kept]
+        losses = np.array(lines.losses, dtype=np.float64)[kept]
         return RunReading(
-            run=self.run,
+            run=self._run,
             layers=tuple(header["layers"]),
             constants=constants_of(header),
             step_N=steps[kept],
-            level_N=np.array(lines.levels[first:], dtype=np.uint8)[kept],
-            level_NL=np.stack(lines.letters[first:])[kept],
-            columns_NL={name: np.stack(lines.columns[name][first:])[kept] for name in SHOWN},
+            level_N=np.array(lines.levels, dtype=np.uint8)[kept],
+            level_NL=np.stack(lines.letters)[kept],
+            columns_NL={name: np.stack(lines.columns[name])[kept] for name in SHOWN},
             loss_N=losses[:, 0],
             loss_z_N=losses[:, 1],
             changes=tuple(lines.changes[step] for step in sorted(lines.changes)),
             interventions=tuple(sorted(lines.interventions, key=lambda each: each.step)),
             histogram_places=dict(lines.histogram_places),
             n_bad_lines=lines.n_bad,
-            is_done=(self.run / DONE).exists(),
+            is_done=(self._run / DONE).exists(),
         )
 
     def _check(self) -> None:
-        if not self.path.is_file():
-            raise UserError(
-                f"{self.run}: there is no {LOG_NAME}; `herd pretrain` writes one, and WatchLog does"
-            )
         if self._header is None:
             bad = f"none of its {self._lines.n_bad} lines names the layers"
             wrong = bad if self._lines.n_bad else "it is empty; nothing has been watched yet"
-            raise UserError(f"{self.path}: {wrong}")
+            raise UserError(f"{self._path}: {wrong}")
         if not self._lines.steps:
             raise UserError(
-                f"{self.path}: no watched step can be read ({self._lines.n_bad} bad lines)"
+                f"{self._path}: no watched step can be read ({self._lines.n_bad} bad lines)"
             )
 
     def _take(self, line: bytes) -> None:
@@ -192,9 +170,7 @@ class RunReader:
 
 def read_run(run: Path | str) -> RunReading:
     """Return the whole log of a run. Raises UserError when there is none, or nothing in it."""
-    reader = RunReader(run)
-    reader.poll(to_the_end=True)
-    return reader.reading()
+    return _Reader(Path(run)).read()
 
 
 def read_histograms(reading: RunReading, step: int) -> dict[str, list[NDArray[np.float64]]]:

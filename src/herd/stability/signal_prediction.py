@@ -29,6 +29,15 @@ def signal_update_rms(beta1: float, signal_to_noise: float) -> float:
     return math.sqrt((square + healthy_update_rms(beta1) ** 2) / (1 + square))
 
 
+def signal_alignment(beta1: float, signal_to_noise: float) -> float:
+    """Return cos(g_t, u_{t-1}) under the same gradient: 0.69 for beta1 0.9, snr 1; 0 for noise.
+
+    The signal is what gradient and update share: snr^2/(1 + snr^2) over the RMS of the update.
+    """
+    share = signal_to_noise**2 / (1 + signal_to_noise**2)
+    return share / signal_update_rms(beta1, signal_to_noise)
+
+
 def predict_signal(
     beta1: float, beta2: float, signal_to_noise: float, *, seed: int = 0
 ) -> Sequence[Prediction]:
@@ -46,7 +55,11 @@ def predict_signal(
     name = f"signal-to-noise {signal_to_noise:g}"
     rows = [
         (f"RMS of the update, {name}", expected_rms, shape.update_rms),
-        (f"alignment, {name}", None, float(cosine(g, u_before))),
+        (
+            f"alignment, {name}",
+            signal_alignment(beta1, signal_to_noise),
+            float(cosine(g, u_before)),
+        ),
         (f"bimodality coefficient, {name}", None, shape.bimodality),
         (f"valley ratio, {name}", None, shape.valley_ratio),
     ]

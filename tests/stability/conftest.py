@@ -4,13 +4,20 @@ Every number is drawn, not trained: this is for looking at pages, not for judgin
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 COLD_FROM, AWAKE_AT, CALM_AT, OVER_AT = 300, 600, 640, 700
 N_BINS = 64
+
+
+@pytest.fixture(scope="session")
+def synthetic_run() -> Callable[..., list[str]]:
+    """Return the function that writes such a run and returns its layers."""
+    return write_run
 
 
 def layer_names(n_layers: int) -> list[str]:
