@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from herd.foundation import PageFigure, PageSection, PageTable
 from herd.training import ReportContent, write_report
 from herd.training.report import flatten
 
@@ -104,6 +105,22 @@ def test_a_log_of_one_step_or_none_still_gives_a_report(tmp_path: Path) -> None:
 def test_a_long_log_stays_a_small_file(tmp_path: Path) -> None:
     write_report(tmp_path / "long.html", records(20_000), ReportContent(title="long"))
     assert (tmp_path / "long.html").stat().st_size < 1_500_000
+
+
+def test_sections_of_others_stand_below_the_curves(tmp_path: Path) -> None:
+    extra = PageSection(
+        title="Stability",
+        cards={"worst level": "OK"},
+        figures=[PageFigure(title="Map", svg="<svg></svg>")],
+        tables=[PageTable(columns=("why",), rows=[(EVIL,)])],
+    )
+    content = ReportContent(title="A run", extra=[extra], sections={"Data": {"a": 1}})
+    write_report(tmp_path / "report.html", records(), content)
+    page = (tmp_path / "report.html").read_text()
+    places = [page.index(f"<h2>{name}</h2>") for name in ("Curves", "Stability", "Data")]
+    assert places == sorted(places)
+    assert "<figcaption>Map</figcaption><svg></svg>" in page
+    assert "<script" not in page
 
 
 def test_nested_values_become_dotted_labels() -> None:

@@ -41,14 +41,21 @@ def simulate(
         rows = predict_signal(beta1, beta2, snr, seed=seed)
     if as_json:
         import json
-        from dataclasses import asdict
 
-        print(json.dumps([asdict(row) for row in rows]))
+        fields = ("name", "formula", "simulated")
+        print(
+            json.dumps([{each: _jsonable(getattr(row, each)) for each in fields} for row in rows])
+        )
         return
     width = max(len(row.name) for row in rows)
     print(f"{'':{width}}  formula  simulated")
     for row in rows:
         print(f"{row.name:{width}}  {_number(row.formula):>7}  {_number(row.simulated):>9}")
+
+
+def _jsonable(value: str | float | None) -> str | float | None:
+    """JSON has no infinity: it is written as in the logs."""
+    return str(value) if value in (float("inf"), float("-inf")) else value
 
 
 def _number(value: float | None) -> str:

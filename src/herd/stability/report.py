@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from herd.foundation import PageSection, UserError, render_page, write_text
+from herd.foundation import PageSection, UserError, printable, render_page, write_text
 from herd.stability.report_advice import HOW_TO_READ
 from herd.stability.report_episodes import Episode, find_episodes, first_worst
 from herd.stability.report_histograms import MOST_LAYERS, draw_histograms
@@ -46,7 +46,7 @@ def write_stability_report(run: Path | str, out: Path | str | None = None) -> Pa
     page = render_page(
         "herd.stability",
         "report.html.jinja",
-        title=f"Stability of {reading.run.resolve().name}",
+        title=f"Stability of {printable(reading.run.resolve().name)}",
         subtitle=_subtitle(reading),
         headline=headline(reading, episodes),
         sections=_sections(reading, episodes),

@@ -6,7 +6,7 @@ In: a `RunReading` and its episodes. Out: cards and tables for a page.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from herd.foundation import Badge, PageTable
+from herd.foundation import Badge, PageTable, printable
 from herd.stability.log_line import Intervention
 from herd.stability.report_advice import ADVICE
 from herd.stability.report_episodes import Episode, first_worst, lead_steps
@@ -14,7 +14,7 @@ from herd.stability.run_reading import RunReading
 from herd.stability.verdict import Level
 
 MOST_EPISODES, MOST_INTERVENTIONS = 60, 100
-MOST_CHARS = 400  # of a sentence
+MOST_CHARS, MOST_NAME_CHARS = 400, 80
 BADGES = {
     Level.OK: Badge(text="OK", tone="good"),
     Level.RECOVERY: Badge(text="RECOVERY", tone="calm"),
@@ -57,10 +57,10 @@ def episodes_table(episodes: Sequence[Episode], most: int = MOST_EPISODES) -> Pa
         rows=[
             (
                 _steps(each),
-                each.layer,
+                printable(each.layer, MOST_NAME_CHARS),
                 BADGES[each.worst],
-                _cut(each.reason) or "in the log's levels, without words",
-                each.mechanism or "-",
+                printable(each.reason, MOST_CHARS) or "in the log's levels, without words",
+                printable(each.mechanism, MOST_NAME_CHARS) or "-",
             )
             for each in chosen
         ],
@@ -76,8 +76,8 @@ def interventions_table(interventions: Sequence[Intervention]) -> PageTable:
         rows=[
             (
                 f"{each.step:,}",
-                each.name + (" (undone)" if each.undone else ""),
-                _cut(each.what),
+                printable(each.name, MOST_NAME_CHARS) + (" (undone)" if each.undone else ""),
+                printable(each.what, MOST_CHARS),
                 _values(each.before),
                 _values(each.after),
             )
@@ -117,14 +117,10 @@ def _steps(episode: Episode) -> str:
 
 def _values(values: Mapping[str, Any]) -> str:
     shown = (f"{name} {_value(value)}".strip() for name, value in values.items())
-    return _cut(", ".join(shown)) or "-"
+    return printable(", ".join(shown), MOST_CHARS) or "-"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "-" if value is None else str(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 3] + "..."
