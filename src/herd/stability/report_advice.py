@@ -23,8 +23,9 @@ class Advice:
 ADVICE: dict[Mechanism, Advice] = {
     Mechanism.COLD: Advice(
         "A high cold fraction, most often in the embedding and the first layers; a small update RMS.",
-        "Choose epsilon below the gradient's RMS of that layer (the epsilon advisor measures it), "
-        "or switch the cold-coordinate guard on. Nothing has broken yet.",
+        "Choose epsilon by the gradient's RMS of that layer (the epsilon advisor measures it); a "
+        "lower one chosen blindly can also bring spikes. Or switch the cold-coordinate guard on. "
+        "Nothing has broken yet.",
     ),
     Mechanism.AWAKENING: Advice(
         "Cold for long, then the update RMS jumps in early layers, two humps, alignment near 0 or "
