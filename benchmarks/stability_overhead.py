@@ -3,7 +3,7 @@
 The step is the one of `train_throughput` (width 320, 8 layers, batch 8 x 512, bf16 autocast, fused
 AdamW). Three copies of it train: unwatched, watched at every step, and at the sampled level (every
 tenth step). They take turns, one step each, in an order that changes, so that a noisy neighbour slows
-all; the overhead is the difference of the mean step times over that of the unwatched one. A clock
+all; the overhead is the ratio of typical step times, with a bootstrap interval over rounds. A clock
 inside the watched steps also times the watch alone: the same cost without the noise of the step.
 
     python benchmarks/stability_overhead.py [--steps 200]
@@ -63,9 +63,9 @@ class Side:
         self._capture_s = 0.0
 
     def _time_capture(self) -> None:
-        """Add the copy inside `optimizer.step()` to the watch's own time: two hooks around its hook."""
+        """Add the copy inside `optimizer.step()` to the watch's own time: a clock around its hook."""
         hooks = self.optimizer._optimizer_step_pre_hooks
-        (key,) = hooks
+        key = list(hooks)[-1]
         inner = hooks[key]
 
         def timed(*arguments: object) -> None:
@@ -110,24 +110,49 @@ def take_turns(sides: dict[str, Side], n_steps: int) -> dict[str, list[float]]:
 def result(
     sides: dict[str, Side], durations_s: dict[str, list[float]], n_steps: int
 ) -> dict[str, object]:
-    off = durations_s["off"]
+    off_s = statistics.median(durations_s["off"])
     line: dict[str, object] = {"benchmark": "stability_overhead", "steps": n_steps}
     for name in ("every_step", "sampled"):
-        difference = [a - b for a, b in zip(durations_s[name], off, strict=True)]
-        line[f"overhead_{name}"] = round(statistics.median(difference) / statistics.median(off), 5)
-        if name == "sampled":  # nine steps in ten cost nothing, so a median would hide the tenth
-            line[f"overhead_{name}"] = round(
-                statistics.fmean(difference) / statistics.fmean(off), 5
-            )
-        line[f"overhead_{name}_standard_error"] = round(
-            statistics.stdev(difference) / len(difference) ** 0.5 / statistics.fmean(off), 5
-        )
-        line[f"watch_alone_{name}"] = round(
-            statistics.fmean(sides[name].watch_s) / statistics.fmean(off), 5
-        )
+        every = LEVELS[name] or 1
+        typical_s = typical(durations_s[name], every)
+        line[f"overhead_{name}"] = round(typical_s / off_s - 1, 5)
+        line[f"overhead_{name}_interval"] = bootstrap(durations_s[name], durations_s["off"], every)
+        alone_s = typical(sides[name].watch_s, every)
+        line[f"watch_alone_{name}"] = round(alone_s / off_s, 5)
     line["step_s"] = {name: round(statistics.median(each), 4) for name, each in durations_s.items()}
     environment = describe_environment()
     return line | {"hardware": environment["hardware"], "commit": environment["commit"]}
+
+
+def typical(durations_s: list[float], every: int) -> float:
+    """Return the mean step time with the median as the time of each kind: watched, and between.
+
+    Of the sampled level nine steps in ten are of the second kind, and a median over all would hide
+    the tenth.
+    """
+    return typical_of(durations_s, list(range(len(durations_s))), every)
+
+
+def is_watched(index: int, every: int) -> bool:
+    return (N_WARMUP + index + 1) % every == 0
+
+
+def bootstrap(watched_s: list[float], off_s: list[float], every: int) -> list[float]:
+    """Return the 95 % interval of the overhead, rounds drawn again with their order kept by kind."""
+    shuffle, n, ratios = random.Random(0), len(off_s), []
+    kinds = [[i for i in range(n) if is_watched(i, every) == kind] for kind in (True, False)]
+    for _ in range(1000):
+        drawn = sorted(i for kind in kinds for i in shuffle.choices(kind, k=len(kind)))
+        ratio = [typical_of(watched_s, drawn, every), statistics.median(off_s[i] for i in drawn)]
+        ratios.append(ratio[0] / ratio[1] - 1)
+    ratios.sort()
+    return [round(ratios[25], 4), round(ratios[974], 4)]
+
+
+def typical_of(durations_s: list[float], drawn: list[int], every: int) -> float:
+    watched = [durations_s[i] for i in drawn if is_watched(i, every)]
+    between = [durations_s[i] for i in drawn if not is_watched(i, every)]
+    return (statistics.median(watched) + (every - 1) * statistics.median(between or [0.0])) / every
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_the_layer_in_alarm_stands_first_with_its_reason(tmp_path: Path) -> None
     "odd",
     [
         "no json", "[1, 2]", {"step": 2}, line(2, update_rms=[1.0]), line(2, loss_nats="inf"),
-        line(2, update_rms=None, levels="O"), line(2, loss_nats=None, alignment=[None, "nan"]),
+        line(2, update_rms=None, levels="O"), {"layers": 3}, line(2, reasons=5), line(2, level="?"), line(2, loss_nats=None, alignment=[None, "nan"]),
     ],
 )  # fmt: skip
 def test_odd_lines_do_not_stop_the_view(odd: object, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_bimodality_does_not_change_with_place_or_scale() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_dip_is_that_of_diptest_on_points_spread_over_the_bins(seed: int) -> None:
     import diptest
+
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 400, rng.integers(3, 40))
     points = np.concatenate([i + (np.arange(n) + 0.5) / n for i, n in enumerate(counts) if n])

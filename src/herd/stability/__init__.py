@@ -64,17 +64,16 @@ from herd.stability.watch_config import WatchConfig
 from herd.stability.watch_log import LOG_NAME, WatchLog, read_watch_log
 
 __all__ = [
-    "EXPERIMENTS",
-    "LOG_NAME",
-    "SPIKE_Z",
     "AdaGC",
     "AdaGCConfig",
     "AdamWatch",
     "AttentionLogitProbe",
     "ColdGuard",
     "ColdGuardConfig",
+    "EXPERIMENTS",
     "EpsilonAdvice",
     "InterventionConfig",
+    "LOG_NAME",
     "LearningRateDamp",
     "LearningRateDampConfig",
     "Level",
@@ -91,6 +90,7 @@ __all__ = [
     "Rollback",
     "RollbackRule",
     "RollingScore",
+    "SPIKE_Z",
     "Sharpness",
     "SkipStep",
     "SkipStepConfig",

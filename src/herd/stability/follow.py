@@ -69,13 +69,15 @@ class Tail:
         if not isinstance(record, dict):
             return
         if "layers" in record:
-            self.layers = [str(layer) for layer in record["layers"]]
+            layers = record["layers"]
+            self.layers = [str(layer) for layer in layers] if isinstance(layers, list) else []
         elif "intervention" in record:
             self.events.append((record.get("step", 0), str(record.get("what", ""))))
         elif "levels" in record:
             self.steps.append(record)
             self.n_steps += 1
-            for reason in record.get("reasons", []):
+            reasons = record.get("reasons")
+            for reason in reasons if isinstance(reasons, list) else []:
                 self.events.append((record.get("step", 0), f"{record.get('level')}: {reason}"))
 
 
@@ -86,11 +88,13 @@ def follow_run(run: Path, *, once: bool = False, every_s: float = 1.0) -> None:
     """
     if not every_s > 0:
         raise UserError(f"--every must be above 0 seconds, not {every_s}")
-    tail = Tail(find_log(run))
-    tail.read_on()
     from rich.console import Console
 
     console = Console()
+    if console.is_terminal and not once:
+        wait_for_log(run, every_s)
+    tail = Tail(find_log(run))
+    tail.read_on()
     if once or not console.is_terminal:
         console.print(frame(tail, run))
         return
@@ -104,6 +108,12 @@ def follow_run(run: Path, *, once: bool = False, every_s: float = 1.0) -> None:
             if is_done:
                 return
             time.sleep(every_s)
+
+
+def wait_for_log(run: Path, every_s: float) -> None:
+    """Wait until a run that has begun (its directory is there) begins to train."""
+    while run.is_dir() and not (run / LOG_NAME).exists() and not (run / DONE_FILE).exists():
+        time.sleep(every_s)
 
 
 def find_log(run: Path) -> Path:
@@ -126,7 +136,7 @@ def frame(tail: Tail, run: Path) -> "RenderableType":
     if not tail.steps:
         return Text(f"{run.name}: no watched step yet")
     last = tail.steps[-1]
-    level = Level(last.get("level", "OK"))
+    level = next((each for each in Level if each.value == last.get("level")), Level.OK)
     losses = [_finite(step.get("loss_nats")) for step in tail.steps]
     head = Text.assemble(
         (f"{run.name}  step {last.get('step')}  ", "bold"), (level.value, COLOUR[level])
