@@ -17,6 +17,7 @@ SAYS = {
         "layer layers.3:",
         "holds optimizer, stability",
     ],
+    "06_an_awakening": ["step 301:", "ALARM", "a cold layer awakens", "awakening-guarded"],
     "05_which_mechanism": ["step 10: WATCH", "largest attention logit", "layers.1.self_attn"],
 }
 NEEDS = {"02": "transformers", "03": "lightning.pytorch", "04": "torchtitan", "05": "transformers"}

@@ -41,7 +41,7 @@ def shown(run: Path) -> str:
 def test_the_layer_in_alarm_stands_first_with_its_reason(tmp_path: Path) -> None:
     alarm = line(2, level="ALARM", levels="OA", reasons=["layers.0: update RMS x3"])
     text = shown(write(tmp_path / "run", [HEADER, line(1), alarm]).parent)
-    assert "step 2  ALARM" in text and "step 2: ALARM: layers.0: update RMS x3" in text
+    assert "step 2  ALARM" in text and "step 2: layers.0: update RMS x3" in text
     assert text.index("layers.0 ") < text.index("embedding")
 
 
@@ -49,7 +49,7 @@ def test_the_layer_in_alarm_stands_first_with_its_reason(tmp_path: Path) -> None
     "odd",
     [
         "no json", "[1, 2]", {"step": 2}, line(2, update_rms=[1.0]), line(2, loss_nats="inf"),
-        line(2, update_rms=None, levels="O"), {"layers": 3}, line(2, reasons=5), line(2, level="?"), line(2, loss_nats=None, alignment=[None, "nan"]),
+        line(2, update_rms=None, levels="O"), {"layers": 3}, "[" * 100_000, line(2, loss_nats=-1e308), line(2, reasons=5), line(2, level="?"), line(2, loss_nats=None, alignment=[None, "nan"]),
     ],
 )  # fmt: skip
 def test_odd_lines_do_not_stop_the_view(odd: object, tmp_path: Path) -> None:
@@ -59,6 +59,12 @@ def test_odd_lines_do_not_stop_the_view(odd: object, tmp_path: Path) -> None:
 def test_names_from_a_log_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
     header = HEADER | {"layers": ["[red]x[/red]", "y"]}
     assert "[red]x[/red]" in shown(write(tmp_path / "run", [header, line(1)]).parent)
+
+
+def test_escapes_and_surrogates_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    bad = line(2, reasons=["\x1b]0;title\x07 \x1b[2J \ud800 fine"])
+    text = shown(write(tmp_path / "run", [HEADER | {"layers": ["\x1b[31mx", "y"]}, bad]).parent)
+    assert "\x1b" not in text and "fine" in text
 
 
 def test_only_what_was_added_is_read_again(tmp_path: Path) -> None:

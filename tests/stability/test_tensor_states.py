@@ -51,7 +51,10 @@ def test_a_cold_tensor_is_watched_and_its_awakening_is_an_alarm_then_recovery_th
     assert run(states, [awakened]) == [Level.ALARM]
     assert states.mechanism == [Mechanism.AWAKENING]
     reason = reason_of(0, "embedding", states, awakened)
-    assert "41% of coordinates cold (sqrt(v) below epsilon) for 60 steps, then" in reason
+    assert (
+        "41% of coordinates with a gradient cold (sqrt(v) below epsilon) for 60 steps, then"
+        in reason
+    )
     assert "update RMS x89" in reason and "alignment -0.20: a cold layer awakens" in reason
     after = run(states, [table(alignment=0.1)] * 60)
     assert after[0] is Level.ALARM and Level.RECOVERY in after and after[-1] is Level.OK

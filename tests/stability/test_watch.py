@@ -277,8 +277,16 @@ def test_moments_of_an_unexpected_shape_are_a_verdict_and_training_goes_on() -> 
     assert "exp_avg_sq of 0.weight has shape [20]" in verdicts[2].reasons[0]
 
 
-@pytest.mark.parametrize("field", [{"every_steps": 0}, {"max_coordinates": 0}])
-def test_settings_out_of_range_are_named(field: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"every_steps": 0},
+        {"max_coordinates": 0},
+        {"every_steps": float("nan")},
+        {"every_steps": "a"},
+    ],
+)
+def test_settings_out_of_range_are_named(field: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=next(iter(field))):
         WatchConfig(**field)
 
@@ -304,6 +312,89 @@ def test_several_optimizers_and_model_parts_are_one_run() -> None:
         assert watch.step(loss=loss).watched
         model.zero_grad()
     assert list(watch.statistics) == ["0", "1", "head"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["abc", {}, 10**400, torch.ones(0), torch.ones((), device="meta"), torch.ones(3), None],
+)
+@pytest.mark.parametrize("every_steps", [1, 3])
+def test_a_loss_that_is_no_number_does_not_stop_a_training(loss: Any, every_steps: int) -> None:
+    model = make_model()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    watch = AdamWatch(optimizer, model, config=WatchConfig(every_steps=every_steps))
+    for step in range(4):
+        loss_of(model, step).backward()
+        optimizer.step()
+        assert watch.step(loss=loss).level is Level.OK
+
+
+def test_groups_that_vanish_are_a_verdict_and_training_goes_on() -> None:
+    model = make_model()
+    first, *others = model.parameters()
+    optimizer = torch.optim.AdamW([{"params": [first]}, {"params": others}])
+    watch = AdamWatch(optimizer, model)
+    train(model, optimizer, range(2), watch)
+    optimizer.param_groups.pop()
+    assert "not watched" in train(model, optimizer, range(2, 3), watch)[0].reasons[0]
+
+
+def test_a_watch_whose_optimizer_no_longer_steps_says_so() -> None:
+    model = make_model()
+    watched = torch.optim.AdamW(model.parameters())
+    watch = AdamWatch(watched, model)
+    other = torch.optim.AdamW(model.parameters())
+    verdicts = train(model, other, range(12), watch)
+    assert verdicts[5].level is Level.OK
+    assert verdicts[-1].level is Level.WATCH and "makes no steps" in verdicts[-1].reasons[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"step": "zz"}, {"n_watched": None}, {"levels": {}}, {"run_level": "no"}, {"tensors": {}},
+        {"scores": 3}, {"verdict": {}},
+    ],
+)  # fmt: skip
+def test_a_damaged_state_is_refused_and_changes_nothing(damage: dict[str, Any]) -> None:
+    model = make_model()
+    optimizer = torch.optim.AdamW(model.parameters())
+    watch = AdamWatch(optimizer, model)
+    train(model, optimizer, range(3), watch)
+    good = copy.deepcopy(watch.state_dict())
+    with pytest.raises(UserError, match="damaged"):
+        watch.load_state_dict({**good, **damage})
+    assert watch.state_dict() == good
+
+
+@pytest.mark.parametrize("state", [None, "abc", {}, {"names": 3}])
+def test_what_is_no_state_is_refused(state: Any) -> None:
+    model = make_model()
+    with pytest.raises(UserError, match="another model"):
+        AdamWatch(torch.optim.AdamW(model.parameters()), model).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 3, "abc", lambda m: m.parameters(), lambda m: dict(m.named_parameters())]
+)
+def test_what_is_no_model_is_refused(wrong: Any) -> None:
+    model = make_model()
+    with pytest.raises(UserError, match="module"):
+        AdamWatch(torch.optim.AdamW(model.parameters()), wrong(model) if callable(wrong) else wrong)
+
+
+def test_the_same_optimizer_twice_is_refused() -> None:
+    model = make_model()
+    optimizer = torch.optim.AdamW(model.parameters())
+    with pytest.raises(UserError, match="the same parameter"):
+        AdamWatch([optimizer, optimizer], model)
+
+
+def test_parameters_on_the_meta_device_are_refused() -> None:
+    with torch.device("meta"):
+        model = make_model()
+    with pytest.raises(UserError, match="meta"):
+        AdamWatch(torch.optim.AdamW(model.parameters()), model)
 
 
 def test_a_detached_watch_leaves_no_hook_behind() -> None:

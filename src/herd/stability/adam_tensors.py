@@ -88,6 +88,9 @@ def adam_tensors(
         for index, group in enumerate(optimizer.param_groups)
         for parameter in group["params"]
     }
+    n_stepped = sum(len(group["params"]) for each in optimizers for group in each.param_groups)
+    if n_stepped > len(owners):
+        raise UserError("two of the optimizers step the same parameter; give each of them once")
     found = []
     for name, parameter in named_parameters(model):
         if parameter in owners:
@@ -119,9 +122,17 @@ def named_parameters(
 
     Names lose what compiling and sharding wrap around them.
     """
+    if not isinstance(model, Iterable):
+        model = [model]
     parts: Iterable[Any] = [model] if isinstance(model, nn.Module) else model
     named: list[tuple[str, nn.Parameter]] = []
     for part in parts:
+        is_pair = isinstance(part, tuple) and len(part) == 2 and isinstance(part[1], nn.Parameter)
+        if not isinstance(part, nn.Module) and not is_pair:
+            raise UserError(
+                f"give the watch a module, a list of modules or (name, parameter) pairs, not "
+                f"{type(part).__name__}; model.named_parameters() gives pairs"
+            )
         named.extend(part.named_parameters() if isinstance(part, nn.Module) else [part])
     clean = [(WRAPPERS.sub("", name), parameter) for name, parameter in named]
     names = [name for name, _ in clean]

@@ -6,7 +6,6 @@ Never: more of the log in memory than the frame shows.
 """
 
 import json
-import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 DONE_FILE = "summary.json"
 SHOWN_LAYERS, SHOWN_EVENTS, SHOWN_STEPS = 10, 6, 60
+LARGEST = 1e30  # beyond it nothing is drawn
 BARS = "▁▂▃▄▅▆▇█"
 LEVEL_OF = {letter: level for level, letter in LETTER.items()}
 COLOUR = {
@@ -64,21 +64,21 @@ class Tail:
     def _take(self, line: bytes) -> None:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(record, dict):
             return
         if "layers" in record:
             layers = record["layers"]
-            self.layers = [str(layer) for layer in layers] if isinstance(layers, list) else []
+            self.layers = [printable(layer) for layer in layers] if isinstance(layers, list) else []
         elif "intervention" in record:
-            self.events.append((record.get("step", 0), str(record.get("what", ""))))
+            self.events.append((record.get("step", 0), printable(record.get("what", ""))))
         elif "levels" in record:
             self.steps.append(record)
             self.n_steps += 1
             reasons = record.get("reasons")
             for reason in reasons if isinstance(reasons, list) else []:
-                self.events.append((record.get("step", 0), f"{record.get('level')}: {reason}"))
+                self.events.append((record.get("step", 0), printable(reason)))
 
 
 def follow_run(run: Path, *, once: bool = False, every_s: float = 1.0) -> None:
@@ -188,8 +188,13 @@ def _entry(record: dict[str, Any], column: str, index: int) -> float | None:
     return _finite(entries[index])
 
 
+def printable(text: object) -> str:
+    """Return text from a log without what could steer the terminal."""
+    return "".join(letter for letter in str(text) if letter.isprintable())
+
+
 def _finite(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and abs(value) < LARGEST
     return float(value) if is_number else None
 
 

@@ -4,6 +4,7 @@ In: the bytes of a line. Out: typed values, or one of the exceptions in `UNREADA
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ NOT_SHOWN = b', "rho": ['  # the first column after them; nothing that is shown 
 RARE = (b'"reasons"', b'"histograms"')
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 LARGEST_STEP = 2**53
+LARGEST = 1e30  # beyond it nothing can be drawn
 Floats = NDArray[np.float32]
 CODES = np.full(256, len(LEVELS), dtype=np.uint8)
 CODES[[ord(LETTER[level]) for level in LEVELS]] = np.arange(len(LEVELS))
@@ -130,8 +132,12 @@ def _row_of(values: Any, n_layers: int) -> Floats:
 
 
 def number_of(value: Any) -> float:
-    """Return a number as logs write it: None is NaN, what is infinite a word."""
-    return float("nan") if value is None else float(value)
+    """Return a number as logs write it: None is NaN, what is infinite a word.
+
+    What is too large to be drawn is infinite too.
+    """
+    number = float("nan") if value is None else float(value)
+    return math.copysign(math.inf, number) if abs(number) > LARGEST else number
 
 
 def _change_of(step: int, record: Mapping[str, Any]) -> Change:

@@ -22,7 +22,7 @@ def reason_of(row: int, name: str, states: TensorStates, table: StatisticsTable)
     """Return the sentence for one tensor that is not OK."""
     level, mechanism = LEVELS[states.level[row]], states.mechanism[row]
     if level is Level.RECOVERY:
-        return f"{name}: calm for {states.calm_steps[row]:.0f} steps after an alarm"
+        return f"{name}: calm again after an alarm"
     if mechanism is Mechanism.NOT_FINITE:
         return f"{name}: {MEANING[mechanism]}"
     cold = _cold(row, states)
@@ -33,7 +33,7 @@ def reason_of(row: int, name: str, states: TensorStates, table: StatisticsTable)
 
 def _cold(row: int, states: TensorStates) -> str:
     return (
-        f"{states.cold_peak[row]:.0%} of coordinates cold (sqrt(v) below epsilon) "
+        f"{states.cold_peak[row]:.0%} of coordinates with a gradient cold (sqrt(v) below epsilon) "
         f"for {states.cold_steps[row]:.0f} steps"
     )
 

@@ -30,8 +30,8 @@ ADVICE: dict[Mechanism, Advice] = {
     Mechanism.AWAKENING: Advice(
         "Cold for long, then the update RMS jumps in early layers, two humps, alignment near 0 or "
         "negative; gradient norm and loss come later.",
-        "Damp the learning rate and clip the update of those layers until they recover; a smaller "
-        "beta2 (0.95) makes the kick smaller. In the long run: what is said for cold layers.",
+        "Switch the cold-coordinate guard or StableAdamW on; a smaller beta2 (0.95) makes the kick "
+        "smaller. In a run that goes on: damp the learning rate of those layers on alarm.",
     ),
     Mechanism.LEFT_BEHIND: Advice(
         "The gradient is many times its usual size (StableAdamW's RMS above 2.3), so v is too small.",

@@ -54,5 +54,5 @@ class RollingScore:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` returned."""
-        self._values = deque(state["values"], maxlen=self._window_steps)
-        self._n_outliers = state["outliers"]
+        self._values = deque(map(float, state["values"]), maxlen=self._window_steps)
+        self._n_outliers = int(state["outliers"])

@@ -15,6 +15,7 @@ from herd.stability.simulator import Prediction, biased_updates, cosine, shape_s
 from herd.stability.theory import healthy_update_rms, memory_steps
 
 MAX_STEPS = 20_000
+LARGEST_RATIO = 1e6  # far beyond it noise is rounding
 
 
 def signal_update_rms(beta1: float, signal_to_noise: float) -> float:
@@ -23,8 +24,10 @@ def signal_update_rms(beta1: float, signal_to_noise: float) -> float:
     sqrt((snr^2 + (1 - beta1)/(1 + beta1))/(1 + snr^2)): the average keeps the signal and thins the
     noise, and v holds both. Exact as beta2 approaches 1. Raises UserError for a ratio below 0.
     """
-    if not 0 <= signal_to_noise < math.inf:
-        raise UserError(f"the signal-to-noise ratio must be 0 or above, not {signal_to_noise}")
+    if not 0 <= signal_to_noise <= LARGEST_RATIO:
+        raise UserError(
+            f"the signal-to-noise ratio must lie between 0 and {LARGEST_RATIO:g}, not {signal_to_noise}"
+        )
     square = signal_to_noise**2
     return math.sqrt((square + healthy_update_rms(beta1) ** 2) / (1 + square))
 
@@ -43,6 +46,8 @@ def predict_signal(
 ) -> Sequence[Prediction]:
     """Return the statistics of the update under a steady gradient, at epsilon 0."""
     expected_rms = signal_update_rms(beta1, signal_to_noise)
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or above, not {seed}")
     n_steps = min(MAX_STEPS, 100 + math.ceil(3 * memory_steps(beta2)))
     g, u_before, u = biased_updates(
         beta1,

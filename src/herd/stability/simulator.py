@@ -224,6 +224,8 @@ def simulate(
     theory.memory_steps(beta2)
     if not epsilon >= 0 or not math.isfinite(epsilon):
         raise UserError(f"epsilon must be a number of 0 or above, not {epsilon}")
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or above, not {seed}")
     if n_coordinates < 2 or (n_steps is not None and n_steps < 2):
         raise UserError("a simulation needs at least 2 coordinates and 2 steps")
     if n_steps is None:

@@ -31,6 +31,21 @@ NUMBERS = tuple(StepNumbers.__slots__)
 Given = Sequence[Tensor | float | None]  # in the order of `NUMBERS`
 
 
+def as_number(value: object) -> Tensor | float | None:
+    """Return a number or one-element tensor; the mean of a loss by sample; None for what is neither.
+
+    A watch never stops a training, so what cannot be read is not known.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() == 0 or value.is_meta or value.is_complex():
+            return None
+        return value.detach() if value.numel() == 1 else value.detach().double().mean()
+    try:
+        return None if value is None else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def pack_numbers(given: Given, device: torch.device) -> Tensor:
     """Return numbers and how many there are of each, `[2, 5]`, on the device, without waiting."""
     values, known = [], []

@@ -173,9 +173,16 @@ class TensorStates:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` returned."""
-        for name in STATE_ARRAYS:
-            getattr(self, name)[:] = state[name]
-        self.mechanism = [Mechanism(each) if each else None for each in state["mechanism"]]
+        arrays = {name: np.array(state[name], dtype=float) for name in STATE_ARRAYS}
+        mechanism = [Mechanism(each) if each else None for each in state["mechanism"]]
+        n = len(self.mechanism)
+        if any(array.shape != (n,) for array in arrays.values()) or len(mechanism) != n:
+            raise ValueError(f"not one entry for each of {n} tensors")
+        if not np.isin(arrays["level"], range(len(LEVELS))).all():
+            raise ValueError("an unknown level")
+        for name, array in arrays.items():
+            getattr(self, name)[:] = array
+        self.mechanism = mechanism
 
 
 STATE_ARRAYS = (

@@ -70,6 +70,10 @@ class UpdateCapture:
             raise UserError(
                 f"the watched parameters are on {len(devices)} devices; make one watch for each"
             )
+        if torch.device("meta") in devices:
+            raise UserError(
+                "the parameters are on the meta device; make the watch once they are real"
+            )
         self._watched = list(watched)
         self._device = devices.pop() if devices else torch.device("cpu")
         self._sizes = [n_picked(each.shape, [slice(None)] * len(each.shape)) for each in watched]

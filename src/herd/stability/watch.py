@@ -28,6 +28,7 @@ from herd.stability.step_numbers import (
     Given,
     StepNumbers,
     are_on_host,
+    as_number,
     pack_numbers,
     read_numbers,
     unpack_numbers,
@@ -38,6 +39,7 @@ from herd.stability.update_capture import UpdateCapture
 from herd.stability.verdict import Level, Mechanism, WatchVerdict
 from herd.stability.watch_config import WatchConfig
 
+MISSED_STEPS = 10  # in a row; fewer may be a scaler that looks for its scale
 MAX_REASONS = 8  # of tensors, in a verdict; the levels say the rest
 
 
@@ -93,6 +95,7 @@ class AdamWatch:
         self._first = optimizers[0]
         self._is_captured = False
         self._unreadable = ""
+        self._missed = 0
 
     def step(
         self,
@@ -108,8 +111,11 @@ class AdamWatch:
         Of several ranks each must call it. Losses are averaged over the ranks that give one. A step
         that the optimizer did not make, or skipped, is counted and changes no statistics.
         """
-        given = (loss, grad_norm, attention_logit_max, log_z, sharpness_ratio)
+        numbers = (loss, grad_norm, attention_logit_max, log_z, sharpness_ratio)
+        given = [as_number(number) for number in numbers]
+        was_due = self._is_due
         self._step += 1
+        self._missed = 0 if self._is_captured or not was_due else self._missed + 1
         if self._unreadable:
             reason, self._unreadable = f"not watched: {self._unreadable}", ""
             self._verdict = WatchVerdict(
@@ -118,7 +124,8 @@ class AdamWatch:
             return self._verdict
         readback = self._read(given)
         if readback is None:
-            return self._without_statistics(given)
+            verdict = self._without_statistics(given)
+            return self._missing(verdict) if self._missed >= MISSED_STEPS else verdict
         ready: tuple[int, Readback] | None = (self._step, readback)
         if readback.is_late:
             ready, self._late = self._late, ready
@@ -126,13 +133,21 @@ class AdamWatch:
             self._judge(*ready)
         return self._verdict
 
+    def _missing(self, verdict: WatchVerdict) -> WatchVerdict:
+        reason = (
+            f"not watched for {self._missed} steps: the optimizer that the watch was made with, or "
+            "was attached to, makes no steps"
+        )
+        level = max(verdict.level, Level.WATCH, key=lambda level: level.concern)
+        return replace(verdict, level=level, reasons=(reason, *verdict.reasons))
+
     def _before_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Copy what the optimizer is about to use, if this step is to be watched."""
         if self._is_due and (not self._is_captured or optimizer is self._first):
             try:
                 self._capture.capture()
-            except UserError as error:  # a watch never stops a training
-                self._unreadable = str(error)
+            except Exception as error:  # whatever it is: a watch never stops a training
+                self._unreadable = " ".join(str(error).split()) or type(error).__name__
             else:
                 self._is_captured = True
 
@@ -297,22 +312,38 @@ class AdamWatch:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what `state_dict` returned; raises UserError if it is of another model."""
+        """Put back what `state_dict` returned.
+
+        Raises UserError if it is of another model or damaged; then the watch is as it was.
+        """
         names = [row.name for row in self._layout.tensors]
-        if state.get("names") != names:
-            missing = sorted(set(names) ^ set(state.get("names") or []))
+        saved = state.get("names") if isinstance(state, dict) else None
+        if saved != names:
+            known = map(str, saved) if isinstance(saved, list) else ()
+            missing = sorted(set(names) ^ set(known))
             raise UserError(
                 "this state of the watch is of another model"
                 + (f" (for example {missing[0]})" if missing else " (another order)")
                 + "; resume with the model it was saved with, or start the watch anew"
             )
-        self._step, self._last_watched_step = state["step"], state["last_watched_step"]
-        self._n_watched = state["n_watched"]
-        levels = {layer: Level(level) for layer, level in state["levels"].items()}
-        self._last_levels = levels, Level(state["run_level"])
+        try:
+            self._load(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"this state of the watch is damaged ({type(error).__name__}: {error}); resume from "
+                "another checkpoint, or start the watch anew"
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Read everything before anything is replaced."""
+        counts = [int(state[name]) for name in ("step", "last_watched_step", "n_watched")]
+        levels = {layer: Level(state["levels"][layer]) for layer in self.layers}
+        run_level, verdict = Level(state["run_level"]), WatchVerdict.from_plain(state["verdict"])
+        scores = RunScores()
+        scores.load_state_dict(state["scores"])
         self._states.load_state_dict(state["tensors"])
-        self._scores.load_state_dict(state["scores"])
-        self._verdict = WatchVerdict.from_plain(state["verdict"])
+        self._step, self._last_watched_step, self._n_watched = counts
+        self._last_levels, self._verdict, self._scores = (levels, run_level), verdict, scores
 
     def detach(self) -> None:
         """Stop watching; the optimizer is as if it had never been watched."""

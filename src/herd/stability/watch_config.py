@@ -20,7 +20,9 @@ class WatchConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        if self.every_steps < 1:
-            raise UserError(f"watch.every_steps must be at least 1: {self.every_steps}")
-        if self.max_coordinates is not None and self.max_coordinates < 1:
-            raise UserError(f"watch.max_coordinates must be at least 1: {self.max_coordinates}")
+        for name in ("every_steps", "max_coordinates"):
+            value = getattr(self, name)
+            if name == "max_coordinates" and value is None:
+                continue
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"watch.{name} must be a whole number of at least 1: {value}")

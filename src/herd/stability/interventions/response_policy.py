@@ -6,6 +6,7 @@ Never: an action that the config does not name, on a layer that is not in alarm.
 Source: ours.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from herd.stability.interventions.stabilized_adamw import StabilizedAdamW
 from herd.stability.interventions.stage import Stage, named_tensors
 from herd.stability.interventions.update_clip import UpdateClip
 from herd.stability.verdict import Level, WatchVerdict
+
+UNNAMED = re.compile(r"group\d+\.\d+$")  # what a tensor without a name is called
 
 StageType = TypeVar("StageType", bound=Stage)
 
@@ -37,7 +40,8 @@ class ResponsePolicy:
 
     Needs the stage of each response in the optimizer: `LearningRateDamp`, `UpdateClip` (built with
     enabled=False, so that it clips in alarm only), `MomentReset` (with every_steps=0, so that it
-    resets in alarm only). Raises UserError when one is missing.
+    resets in alarm only). Raises UserError when one is missing, and when the tensors have no names:
+    the watch speaks of layers by the model's.
     """
 
     name = "response policy"
@@ -45,6 +49,14 @@ class ResponsePolicy:
     def __init__(self, optimizer: StabilizedAdamW, config: ResponseConfig) -> None:
         self.optimizer = optimizer
         self.config = config
+        unnamed = [
+            name for name, *_ in named_tensors(optimizer, optimizer.names) if UNNAMED.match(name)
+        ]
+        if unnamed:
+            raise UserError(
+                f"{len(unnamed)} of the optimizer's tensors have no names, so that no alarm can find "
+                "them; make StabilizedAdamW with named_parameters=model.named_parameters()"
+            )
         self.damp = _stage(optimizer, LearningRateDamp) if config.damp else None
         self.clip = _stage(optimizer, UpdateClip) if config.clip else None
         self.reset = _stage(optimizer, MomentReset) if config.reset else None

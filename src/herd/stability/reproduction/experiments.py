@@ -48,7 +48,9 @@ def reproduce(
     wanted = list(dict.fromkeys(_known(name) for name in names or QUICK))
     n_seeds = N_SEEDS if n_seeds is None else n_seeds
     if n_seeds < MIN_SEEDS:
-        raise UserError(f"an interval needs at least {MIN_SEEDS} seeds, not {n_seeds}")
+        raise UserError(
+            f"an interval needs at least {MIN_SEEDS} seeds, not {n_seeds}; give --seeds 2 or more"
+        )
     results = []
     for name in wanted:
         result = EXPERIMENTS[name](n_seeds, progress)
