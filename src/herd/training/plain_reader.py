@@ -5,6 +5,7 @@ torch unpickles the table (`.metadata`) without restraint; here only the classes
 made of may appear in it. The tensors themselves torch already loads with `weights_only=True`.
 """
 
+import enum
 import pickle
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class PlainReader(FileSystemReader):
 class _TableUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return a class that a table may hold; refuse all else before it runs."""
+        if (module, name) == ("builtins", "getattr"):
+            return _enum_member  # how some versions of Python write a member of an enum
         is_dtype = module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)
         is_table = module in TABLE_MODULES and "." not in name
         if is_table or is_dtype or (module, name) in PLAIN_NAMES:
@@ -62,3 +65,13 @@ class _TableUnpickler(pickle.Unpickler):
             f"refused to run {module}.{name} from a checkpoint's .metadata; it is not a table of "
             "tensors, so do not trust where it came from"
         )
+
+
+def _enum_member(kind: Any, name: Any) -> Any:
+    """Do what `getattr` does for a member of an enum; refuse all else that it could reach."""
+    if isinstance(kind, enum.EnumType) and isinstance(name, str) and name in kind.__members__:
+        return kind[name]
+    raise UserError(
+        "refused to run builtins.getattr from a checkpoint's .metadata; it is not a table of tensors, "
+        "so do not trust where it came from"
+    )
