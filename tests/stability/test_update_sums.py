@@ -66,7 +66,7 @@ def naive(x: Coordinates, row: int, *, amsgrad: bool) -> dict[str, float]:
         "kicked": (abs(u) >= KICK).sum(), "stable": ratio.sum(), "spiking": (ratio > 5000).sum(),
         "cold": (root_ < EPSILON).sum(), "near_cold": (root_ < 10 * EPSILON).sum(),
         "zero": (g == 0).sum(), "present_cold": ((root_ < EPSILON) & (g != 0)).sum(),
-        "root_v": root_.sum(), "v": (root_**2).sum(), "w2": w @ w,
+        "v": (root_**2).sum(), "w2": w @ w,
     }  # fmt: skip
 
 

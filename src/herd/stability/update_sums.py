@@ -43,7 +43,6 @@ SUMS = (
     "near_cold",  # sqrt(v_) < 10 eps
     "zero",  # g = 0: a row of an embedding that this batch does not use
     "present_cold",  # cold although the gradient is not zero
-    "root_v",  # of sqrt(v_)
     "v",
     "w2",  # of squared weights
 )
@@ -128,7 +127,6 @@ def sum_blocks(x: Coordinates, c: BlockConstants) -> BlockSums:
         _where(root_before, "<", 10 * c.epsilon).sum(1),
         zero.float().sum(1),
         present_cold.sum(1),
-        root_before.sum(1),
         root_before.square_().sum(1),
         _dot(x.w, x.w),
     ]
