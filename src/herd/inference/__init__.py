@@ -6,7 +6,8 @@ In: a model and token ids. Out: token ids, or text as it comes. Never: HTTP, dia
 from herd.inference.cache import GrowingCache
 from herd.inference.generate import SampledToken, check_prompt, generate, stream
 from herd.inference.request import Completion, FinishReason, Request
-from herd.inference.sampler import Sampler, SamplingConfig, next_token_probabilities
+from herd.inference.sampler import Sampler, next_token_probabilities
+from herd.inference.sampling_config import SamplingConfig
 from herd.inference.text_generation import StopStrings, TextGeneration
 
 __all__ = [

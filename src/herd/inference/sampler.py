@@ -7,33 +7,11 @@ Never: a global random state; each sampler draws from a generator of its own, so
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 
 from herd.foundation import UserError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SamplingConfig:
-    """How the next token is drawn. Defaults are those of Meta's `llama-models`.
-
-    `temperature` 0 takes the likeliest token. `top_p` keeps the likeliest tokens until their
-    probability exceeds it; 1 keeps all. `top_k` keeps that many; 0 keeps all.
-    """
-
-    temperature: float = 0.6
-    top_p: float = 0.9
-    top_k: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise UserError for a value out of range."""
-        if not (math.isfinite(self.temperature) and self.temperature >= 0.0):
-            raise UserError(f"temperature is {self.temperature}: give 0 (greedy) or more")
-        if not 0.0 < self.top_p <= 1.0:
-            raise UserError(f"top_p is {self.top_p}: give more than 0 and at most 1")
-        if self.top_k < 0:
-            raise UserError(f"top_k is {self.top_k}: give 0 (all tokens) or more")
+from herd.inference.sampling_config import SamplingConfig
 
 
 class Sampler:

@@ -1,0 +1,46 @@
+"""Keys and values in blocks of 16 tokens, which any sequence may hold in any order.
+
+In: a model's shape and a number of blocks. Out: two tensors, and what of them a byte budget buys.
+Never: who holds which block; the block pool knows.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from herd.model import ModelConfig
+
+BLOCK_TOKENS = 16  # one vector of 16 scores; of a sequence at most 15 places lie idle
+
+
+class PagedCache:
+    """`keys_LNKCP` and `values_LNKPC`: layer, block, key-value head, channel, place in the block.
+
+    A block's keys lie transposed, so that 16 scores are one row of vectors; its values do not, so
+    that a mix of values is one too. Zeros at birth: a masked place is multiplied by 0, not skipped.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        n_blocks: int,
+        *,
+        dtype: torch.dtype,
+        device: torch.device | None = None,
+    ) -> None:
+        shape = (config.n_layers, n_blocks, config.n_kv_heads)
+        place = {"dtype": dtype, "device": device}
+        self.n_blocks = n_blocks
+        self.keys_LNKCP = torch.zeros(*shape, config.head_dim, BLOCK_TOKENS, **place)
+        self.values_LNKPC = torch.zeros(*shape, BLOCK_TOKENS, config.head_dim, **place)
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Make block `target` equal to block `source` in every layer."""
+        self.keys_LNKCP[:, target] = self.keys_LNKCP[:, source]
+        self.values_LNKPC[:, target] = self.values_LNKPC[:, source]
+
+
+def block_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+    """Return the bytes of one block: keys and values of 16 tokens in all layers."""
+    per_token = 2 * config.n_layers * config.n_kv_heads * config.head_dim
+    return BLOCK_TOKENS * per_token * dtype.itemsize
