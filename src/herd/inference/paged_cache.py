@@ -29,10 +29,13 @@ class PagedCache:
         device: torch.device | None = None,
     ) -> None:
         shape = (config.n_layers, n_blocks, config.n_kv_heads)
-        place = {"dtype": dtype, "device": device}
         self.n_blocks = n_blocks
-        self.keys_LNKCP = torch.zeros(*shape, config.head_dim, BLOCK_TOKENS, **place)
-        self.values_LNKPC = torch.zeros(*shape, BLOCK_TOKENS, config.head_dim, **place)
+        self.keys_LNKCP = torch.zeros(
+            (*shape, config.head_dim, BLOCK_TOKENS), dtype=dtype, device=device
+        )
+        self.values_LNKPC = torch.zeros(
+            (*shape, BLOCK_TOKENS, config.head_dim), dtype=dtype, device=device
+        )
 
     def copy_block(self, source: int, target: int) -> None:
         """Make block `target` equal to block `source` in every layer."""
