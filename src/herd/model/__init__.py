@@ -30,6 +30,7 @@ from herd.model.presets import (
     llama32_1b,
     llama32_3b,
 )
+from herd.model.quantization import Int8Linear
 from herd.model.size import flops_per_token, parameter_count
 from herd.model.transformer import LossSum, Transformer
 from herd.ops import RopeScaling
@@ -37,6 +38,7 @@ from herd.ops import RopeScaling
 __all__ = [
     "Attention",
     "GgufKind",
+    "Int8Linear",
     "KeyValueCache",
     "LossSum",
     "ModelConfig",

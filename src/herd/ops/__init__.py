@@ -4,6 +4,14 @@ In: tensors and numbers. Out: tensors. Never: parameters, modules, state.
 """
 
 from herd.ops.attention import Documents, attention, attention_plain, documents_of, segment_starts
+from herd.ops.int8 import (
+    INT8_GROUP,
+    dequantize_int8,
+    int8_linear,
+    int8_linear_plain,
+    quantize_int8_activations,
+    quantize_int8_weight,
+)
 from herd.ops.losses import cross_entropy_chunked, cross_entropy_plain
 from herd.ops.norm import rms_norm, rms_norm_plain
 from herd.ops.rope import (
@@ -16,6 +24,7 @@ from herd.ops.rope import (
 
 __all__ = [
     "Documents",
+    "INT8_GROUP",
     "RopeScaling",
     "apply_rope",
     "apply_rope_plain",
@@ -23,7 +32,12 @@ __all__ = [
     "attention_plain",
     "cross_entropy_chunked",
     "cross_entropy_plain",
+    "dequantize_int8",
     "documents_of",
+    "int8_linear",
+    "int8_linear_plain",
+    "quantize_int8_activations",
+    "quantize_int8_weight",
     "rms_norm",
     "rms_norm_plain",
     "rope_angles",
