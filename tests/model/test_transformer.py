@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from herd import ops
 from herd.model import ModelConfig, RopeScaling, Transformer, init_weights
 
 CONFIG = ModelConfig(
@@ -120,6 +121,37 @@ def test_tied_model_has_no_output_parameter():
     names = [name for name, _ in _model(replace(CONFIG, tie_embeddings=True)).named_parameters()]
     assert "output.weight" not in names
     assert "output.weight" in dict(_model().named_parameters())
+
+
+@pytest.mark.parametrize("tie_embeddings", [False, True])
+def test_a_module_called_output_makes_the_logits_whatever_it_is_made_of(tie_embeddings):
+    model, tokens_BT = _model(replace(CONFIG, tie_embeddings=tie_embeddings)), _tokens(1, 4)
+    hidden_BTD = model.hidden(tokens_BT)
+    assert torch.equal(model.logits(hidden_BTD), model(tokens_BT))
+    model.output = torch.nn.Linear(CONFIG.dim, 3, bias=False)
+    assert torch.equal(model.logits(hidden_BTD), model.output(hidden_BTD))
+
+
+def test_a_packed_cache_does_the_attention_itself():
+    class Packed:
+        def attend(self, layer, q_BTHC, k_BTKC, v_BTKC):
+            return torch.cat(
+                [
+                    ops.attention_plain(q, k, v)
+                    for q, k, v in zip(
+                        *(x.split((4, 6), 1) for x in (q_BTHC, k_BTKC, v_BTKC)), strict=True
+                    )
+                ],
+                dim=1,
+            )
+
+    model, tokens_BT = _model(), _tokens(1, 10)
+    positions = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4, 5]])
+    segment_BT = torch.tensor([[0] * 4 + [1] * 6])
+    packed = model(tokens_BT, position_BT=positions, cache=Packed())
+    torch.testing.assert_close(
+        packed, model(tokens_BT, segment_BT=segment_BT), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_autocast_stays_near_float32_and_gives_float32_gradients():

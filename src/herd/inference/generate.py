@@ -91,5 +91,4 @@ def read(model: Transformer, cache: GrowingCache, tokens: tuple[int, ...]) -> to
         position_1T = torch.arange(cache.n_tokens, cache.n_tokens + len(part), device=device)[None]
         hidden_1TD = model.hidden(tokens_1T, position_BT=position_1T, cache=cache)
     # Only the last position: all of them would cost a prompt times the vocabulary.
-    last_1D = hidden_1TD[:, -1]
-    return torch.nn.functional.linear(last_1D, model.output_weight_VD).float()
+    return model.logits(hidden_1TD[:, -1])

@@ -4,7 +4,7 @@ In: a config, token ids. Out: hidden states, logits, losses.
 Never: parallelism, optimizers, cache allocation.
 """
 
-from herd.model.attention import Attention, KeyValueCache
+from herd.model.attention import Attention, KeyValueCache, PackedCache
 from herd.model.config import ModelConfig, ffn_width
 from herd.model.formats import (
     GgufKind,
@@ -42,6 +42,7 @@ __all__ = [
     "KeyValueCache",
     "LossSum",
     "ModelConfig",
+    "PackedCache",
     "RopeScaling",
     "Transformer",
     "check_vocabulary",

@@ -2,10 +2,10 @@
 
 In: normed activations, the rotary tables and the document mask of the batch. Out: what is added
 to the residual stream. Grouped queries: G = H / K query heads share one key-value head.
-Never: the allocation of caches (a `KeyValueCache` is handed in), or the mathematics (`herd.ops`).
+Never: the allocation of caches (a `KeyValueCache` or `PackedCache` is handed in), or the mathematics (`herd.ops`).
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -24,6 +24,21 @@ class KeyValueCache(Protocol):
 
         Query t then sits at key index S - T + t.
         """
+        ...
+
+
+@runtime_checkable
+class PackedCache(Protocol):
+    """The caches of several sequences whose new tokens lie one after another in one row.
+
+    The projections then see the tokens of all sequences at once, and the cache, which alone knows
+    where one sequence ends and where its earlier tokens are kept, does the attention.
+    """
+
+    def attend(
+        self, layer: int, q_BTHC: torch.Tensor, k_BTKC: torch.Tensor, v_BTKC: torch.Tensor
+    ) -> torch.Tensor:
+        """Keep the keys (already rotated) and values; return what each query sees, [B, T, H, C]."""
         ...
 
 
@@ -46,15 +61,18 @@ class Attention(nn.Module):
         x_BTD: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
         documents: ops.Documents | None,
-        cache: KeyValueCache | None,
+        cache: KeyValueCache | PackedCache | None,
     ) -> torch.Tensor:
         """Return the attention output, shape [B, T, D]."""
         q_BTHC = ops.apply_rope(self._heads(self.q(x_BTD)), *rope)
         k_BTKC = ops.apply_rope(self._heads(self.k(x_BTD)), *rope)
         v_BTKC = self._heads(self.v(x_BTD))
-        if cache is not None:
-            k_BTKC, v_BTKC = cache.update(self.layer, k_BTKC, v_BTKC)
-        out_BTHC = ops.attention(q_BTHC, k_BTKC, v_BTKC, documents)
+        if cache is not None and isinstance(cache, PackedCache):
+            out_BTHC = cache.attend(self.layer, q_BTHC, k_BTKC, v_BTKC)
+        else:
+            if cache is not None:
+                k_BTKC, v_BTKC = cache.update(self.layer, k_BTKC, v_BTKC)
+            out_BTHC = ops.attention(q_BTHC, k_BTKC, v_BTKC, documents)
         return self.o(out_BTHC.flatten(2))  # type: ignore[no-any-return]
 
     @torch.no_grad()

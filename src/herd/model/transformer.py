@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from herd import ops
-from herd.model.attention import Attention, KeyValueCache
+from herd.model.attention import Attention, KeyValueCache, PackedCache
 from herd.model.config import ModelConfig
 from herd.model.feed_forward import FeedForward
 
@@ -53,13 +53,23 @@ class Transformer(nn.Module):
         *,
         position_BT: torch.Tensor | None = None,
         segment_BT: torch.Tensor | None = None,
-        cache: KeyValueCache | None = None,
+        cache: KeyValueCache | PackedCache | None = None,
     ) -> torch.Tensor:
         """Return float32 logits, shape [B, T, V]; arguments as for `hidden`."""
         hidden_BTD = self.hidden(
             tokens_BT, position_BT=position_BT, segment_BT=segment_BT, cache=cache
         )
-        return functional.linear(hidden_BTD, self.output_weight_VD).float()
+        return self.logits(hidden_BTD)
+
+    def logits(self, hidden_BTD: torch.Tensor) -> torch.Tensor:
+        """Return the float32 logits of states that `hidden` gave, shape [B, T, V].
+
+        A module called `output` does it where there is one, whatever it is made of; a tied model
+        may be given one (quantized, say), and without it uses its embedding.
+        """
+        if "output" in self._modules:
+            return self.output(hidden_BTD).float()  # type: ignore[no-any-return]
+        return functional.linear(hidden_BTD, self.embedding.weight).float()
 
     def loss(
         self,
@@ -94,7 +104,7 @@ class Transformer(nn.Module):
         *,
         position_BT: torch.Tensor | None = None,
         segment_BT: torch.Tensor | None = None,
-        cache: KeyValueCache | None = None,
+        cache: KeyValueCache | PackedCache | None = None,
         recompute: bool = False,
     ) -> torch.Tensor:
         """Return the states after the final norm, shape [B, T, D].
@@ -140,7 +150,7 @@ class Block(nn.Module):
         x_BTD: torch.Tensor,
         rope: tuple[torch.Tensor, torch.Tensor],
         documents: ops.Documents | None,
-        cache: KeyValueCache | None,
+        cache: KeyValueCache | PackedCache | None,
     ) -> torch.Tensor:
         """Return the residual stream after this layer, shape [B, T, D]."""
         x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), rope, documents, cache)
