@@ -4,6 +4,13 @@ In: tensors and numbers. Out: tensors. Never: parameters, modules, state.
 """
 
 from herd.ops.attention import Documents, attention, attention_plain, documents_of, segment_starts
+from herd.ops.fp8 import (
+    ACTIVATION_SCALE_UB,
+    dequantize_fp8,
+    fp8_linear,
+    fp8_linear_plain,
+    quantize_fp8_rows,
+)
 from herd.ops.int8 import (
     INT8_GROUP,
     dequantize_int8,
@@ -23,6 +30,7 @@ from herd.ops.rope import (
 )
 
 __all__ = [
+    "ACTIVATION_SCALE_UB",
     "Documents",
     "INT8_GROUP",
     "RopeScaling",
@@ -32,10 +40,14 @@ __all__ = [
     "attention_plain",
     "cross_entropy_chunked",
     "cross_entropy_plain",
+    "dequantize_fp8",
     "dequantize_int8",
     "documents_of",
+    "fp8_linear",
+    "fp8_linear_plain",
     "int8_linear",
     "int8_linear_plain",
+    "quantize_fp8_rows",
     "quantize_int8_activations",
     "quantize_int8_weight",
     "rms_norm",
