@@ -84,7 +84,7 @@ def _steps(model: Transformer, request: Request) -> Generator[SampledToken, None
 @torch.inference_mode()
 def read(model: Transformer, cache: GrowingCache, tokens: tuple[int, ...]) -> torch.Tensor:
     """Append `tokens` to the cache; return the logits after the last one, float32 [1, V]."""
-    device = model.output_weight_VD.device
+    device = model.embedding.weight.device
     for start in range(0, len(tokens), PREFILL_TOKENS):
         part = tokens[start : start + PREFILL_TOKENS]
         tokens_1T = torch.tensor([part], device=device)

@@ -30,19 +30,28 @@ from herd.model.presets import (
     llama32_1b,
     llama32_3b,
 )
-from herd.model.quantization import Int8Linear
+from herd.model.quantization import (
+    Fp8Linear,
+    Int8Linear,
+    QuantizationScheme,
+    quantize_model,
+    quantized_linears,
+    weight_bytes,
+)
 from herd.model.size import flops_per_token, parameter_count
 from herd.model.transformer import LossSum, Transformer
 from herd.ops import RopeScaling
 
 __all__ = [
     "Attention",
+    "Fp8Linear",
     "GgufKind",
     "Int8Linear",
     "KeyValueCache",
     "LossSum",
     "ModelConfig",
     "PackedCache",
+    "QuantizationScheme",
     "RopeScaling",
     "Transformer",
     "check_vocabulary",
@@ -64,8 +73,11 @@ __all__ = [
     "load_weights",
     "parameter_count",
     "pull",
+    "quantize_model",
+    "quantized_linears",
     "read_config",
     "save_gguf",
     "save_hf",
     "save_meta",
+    "weight_bytes",
 ]

@@ -44,8 +44,14 @@ class Transformer(nn.Module):
 
     @property
     def output_weight_VD(self) -> torch.Tensor:
-        """The matrix that turns hidden states into logits; the embedding itself when tied."""
-        return self.embedding.weight if self.config.tie_embeddings else self.output.weight
+        """The matrix that turns hidden states into logits; the embedding itself when tied.
+
+        Of a quantised head, the matrix that its numbers stand for, computed anew each time.
+        """
+        if "output" not in self._modules:
+            return self.embedding.weight
+        head = self.output
+        return head.weight if isinstance(head, nn.Linear) else head.dequantized()
 
     def forward(
         self,

@@ -4,6 +4,30 @@ In: a model with float weights. Out: the same model with some of its matrices qu
 Never: training, or kernels; the arithmetic is `herd.ops`.
 """
 
+from herd.model.quantization.fp8 import Fp8Linear
 from herd.model.quantization.int8 import Int8Linear
+from herd.model.quantization.schemes import (
+    HEAD,
+    QuantizationScheme,
+    QuantizedLinear,
+    put_linear,
+    quantize_matrix,
+    quantize_model,
+    quantized_linears,
+    quantized_names,
+    weight_bytes,
+)
 
-__all__ = ["Int8Linear"]
+__all__ = [
+    "HEAD",
+    "Fp8Linear",
+    "Int8Linear",
+    "QuantizationScheme",
+    "QuantizedLinear",
+    "put_linear",
+    "quantize_matrix",
+    "quantize_model",
+    "quantized_linears",
+    "quantized_names",
+    "weight_bytes",
+]
