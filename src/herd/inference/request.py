@@ -1,17 +1,19 @@
 """The parcels of generation: what is asked for and what came of it.
 
-In: nothing. Out: `Request`, `Completion`. Never: how either is computed.
+In: nothing. Out: `Request`, `Completion`, `ScoreRequest`, `Score`. Never: how either is computed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
+
+import torch
 
 from herd.foundation import UserError
 from herd.inference.sampling_config import SamplingConfig
 
-FinishReason = Literal["stop", "length", "cancelled"]
+FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 
 class TokenLogprob(NamedTuple):
@@ -21,6 +23,36 @@ class TokenLogprob(NamedTuple):
     logprob: float
 
 
+class ConstraintState(Protocol):
+    """Where one answer stands in its grammar."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is complete as it stands: it may end here."""
+        ...
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether nothing may follow."""
+        ...
+
+    def allowed_mask(self) -> torch.Tensor:
+        """Return which tokens may come next, bool [V]; stop tokens where the answer may end."""
+        ...
+
+    def accept(self, token_id: int) -> None:
+        """Go on by one allowed token."""
+        ...
+
+
+class Constraint(Protocol):
+    """A grammar that answers have to follow; many answers may."""
+
+    def start(self) -> ConstraintState:
+        """Return the state of an answer of which nothing is written yet."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """Continue `prompt` by at most `max_new_tokens`, up to one of `stop_ids` or `stop` strings.
@@ -28,7 +60,9 @@ class Request:
     Neither may come before `min_new_tokens`. `n_samples` continuations share the prompt; sample i
     draws from `seed + i`; `seed` None draws one from the system. `n_top_logprobs` likeliest tokens
     are reported beside each drawn one. `vocab_size` None means the model's; a smaller one keeps
-    padding rows of the output matrix, which stand for no token, from being drawn.
+    padding rows of the output matrix, which stand for no token, from being drawn. An answer that
+    does not continue the prompt's text (`continues` False) begins with no space of its own.
+    Requests of unlike `cache_salt` share no cached keys and values.
     """
 
     prompt: tuple[int, ...]
@@ -41,13 +75,55 @@ class Request:
     stop_ids: frozenset[int] = frozenset()
     stop: tuple[str, ...] = ()
     vocab_size: int | None = None
+    constraint: Constraint | None = None
+    continues: bool = True
+    cache_salt: str = ""
 
     def __post_init__(self) -> None:
-        """Raise UserError for an empty prompt or a negative budget."""
+        """Raise UserError for an empty prompt or numbers that make no sense together."""
         if not self.prompt:
             raise UserError("the prompt is empty: give at least one token to continue")
         if self.max_new_tokens < 0:
             raise UserError(f"max_new_tokens is {self.max_new_tokens}: give 0 or more")
+        if not 0 <= self.min_new_tokens <= self.max_new_tokens:
+            raise UserError(
+                f"min_new_tokens is {self.min_new_tokens}: give 0 to max_new_tokens, which is "
+                f"{self.max_new_tokens}"
+            )
+        if self.n_samples < 1:
+            raise UserError(f"n_samples is {self.n_samples}: give 1 or more")
+        if self.n_top_logprobs < 0:
+            raise UserError(f"n_top_logprobs is {self.n_top_logprobs}: give 0 or more")
+        if not all(self.stop):
+            raise UserError("a stop string is empty: it would end every answer at once")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRequest:
+    """How likely is `continuation` after `prompt`? Both are token ids, neither empty."""
+
+    prompt: tuple[int, ...]
+    continuation: tuple[int, ...]
+    vocab_size: int | None = None
+    cache_salt: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise UserError when either is empty."""
+        if not self.prompt:
+            raise UserError("the prompt is empty: give at least one token to continue")
+        if not self.continuation:
+            raise UserError("the continuation is empty: give at least one token to score")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """The natural log-probability of each token of a continuation, given all before it.
+
+    `is_greedy`: every token is the likeliest in its place.
+    """
+
+    logprobs: tuple[float, ...]
+    is_greedy: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +132,9 @@ class Completion:
 
     `logprobs[i]` is the natural log-probability of `tokens[i]` at temperature 1, `top_logprobs[i]`
     the likeliest there, best first. `finish_reason` is "stop" when the model ended or a stop string
-    came, "length" when the budget or the context did, "cancelled" when the caller did.
+    came, "length" when the budget or the context did, "cancelled" when the caller did, "error" when
+    this request failed, for the reason in `error`. Keys and values of `n_cached_tokens` of the prompt
+    were there already.
     """
 
     tokens: tuple[int, ...]
@@ -64,3 +142,5 @@ class Completion:
     finish_reason: FinishReason
     top_logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
     text: str = ""
+    error: str = ""
+    n_cached_tokens: int = 0
