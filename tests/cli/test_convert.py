@@ -1,12 +1,20 @@
 """`herd convert` goes around the formats, refuses to overwrite, and leaves nothing half-written."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 import torch
 
 from herd.cli.main import run
-from herd.model import load_weights
+from herd.model import (
+    Transformer,
+    init_weights,
+    load_weights,
+    quantize_model,
+    quantized_linears,
+    save_hf,
+)
 from herd.tokenizer import load
 
 
@@ -32,6 +40,31 @@ def test_a_dtype_is_applied(babbler, tmp_path):
     assert load_weights(tmp_path / "x").norm.weight.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("scheme", ["int8", "fp8_ffn", "fp8_all"])
+def test_a_model_is_quantised_on_the_way(babbler, tmp_path, capsys, scheme):
+    source, target = tmp_path / "wide", tmp_path / "x"
+    config = replace(load_weights(babbler).config, dim=32, ffn_dim=64, head_dim=16, n_layers=3)
+    model = Transformer(config)
+    init_weights(model, seed=1)
+    save_hf(model, source, tokenizer=load(babbler))
+    assert run(["convert", str(source), str(target), "--to", "hf", "--quantize", scheme]) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    quantize_model(model, scheme)
+    read = load_weights(target)
+    assert quantized_linears(read).keys() == quantized_linears(model).keys()
+    for name, linear in quantized_linears(model).items():
+        assert torch.equal(read.get_submodule(name).dequantized(), linear.dequantized())
+    assert load(target).encode("one two") == load(babbler).encode("one two")
+
+
+def test_a_model_too_narrow_for_groups_of_32_is_refused_and_nothing_is_written(
+    babbler, tmp_path, capsys
+):
+    arguments = ["convert", str(babbler), str(tmp_path / "x"), "--to", "hf", "--quantize", "int8"]
+    assert run(arguments) == 2
+    assert "16 inputs" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
 def test_what_is_there_is_replaced_only_by_force_and_only_if_it_is_a_model(
     babbler, tmp_path, capsys
 ):
@@ -55,6 +88,9 @@ def test_what_is_there_is_replaced_only_by_force_and_only_if_it_is_a_model(
         ["--to", "hf", "--shards", "2"],
         ["--to", "meta", "--shards", "3"],
         ["--to", "onnx"],
+        ["--to", "gguf", "--quantize", "int8"],
+        ["--to", "meta", "--quantize", "fp8_ffn"],
+        ["--to", "hf", "--quantize", "int3"],
         [],
     ],
 )

@@ -22,11 +22,16 @@ def convert(
     shards: Annotated[
         int | None, typer.Option(help="For meta: the number of model-parallel files, else 1.")
     ] = None,
+    quantize: Annotated[
+        Literal["int8", "fp8_ffn", "fp8_all"] | None,
+        typer.Option(help="For hf: 8-bit integers, or 8-bit floats (fp8_ffn: as the paper)."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
 ) -> None:
     """Convert weights between Hugging Face, Meta and GGUF.
 
-    Nothing is half-written: the destination appears when it is whole, and its path is printed.
+    With --quantize, matrices become 8-bit integers or 8-bit floats on the way, in a directory that
+    transformers opens. Nothing is half-written: the destination appears when it is whole, and its path is printed.
     """
     from functools import partial
 
@@ -40,6 +45,7 @@ def convert(
         "--dtype": to == "gguf" and dtype is not None,
         "--kind": to != "gguf" and kind is not None,
         "--shards": to != "meta" and shards is not None,
+        "--quantize": to != "hf" and quantize is not None,
     }
     for option in [option for option, is_unused in unused.items() if is_unused]:
         raise UserError(f"{option} says nothing about --to {to}; leave it out")
@@ -47,7 +53,8 @@ def convert(
         raise UserError(f"{destination} already exists; choose another name or add --force")
     path = find_model(source)
     tokenizer = load(path)
-    model = load_weights(path, dtype=None if dtype is None else getattr(torch, dtype))
+    stored_dtype = None if dtype is None else getattr(torch, dtype)
+    model = load_weights(path, dtype=stored_dtype, scheme=quantize)
     savers: dict[str, Callable[..., None]] = {
         "hf": save_hf,
         "meta": partial(save_meta, n_shards=1 if shards is None else shards),

@@ -23,6 +23,7 @@ from herd.model.formats.names import GGUF_TO_HERD, gguf_name, to_herd
 from herd.model.formats.rotary_layout import is_rotated, to_half_split, to_interleaved
 from herd.model.formats.stored_model import StoredModel, StoredTensor
 from herd.model.formats.vocabulary import check_vocabulary
+from herd.model.quantization import check_unquantized
 from herd.model.transformer import Transformer
 from herd.tokenizer import Tokenizer
 
@@ -85,13 +86,15 @@ def save_gguf(
 
     Under `q8_0`, a matrix whose rows are no multiple of 32 stays float16. `advance` is told the
     bytes of each tensor as it is done. Raises UserError when the file exists (unless `replace`),
-    the disk is full, a value exceeds float16, or the tokenizer has more ids than the model.
+    the disk is full, a value exceeds float16, the model is quantised already, or the tokenizer
+    has more ids than the model.
     """
     path, config = Path(path), model.config
     if path.is_dir():
         raise UserError(f"{path} is a directory; give the name of a .gguf file")
     if path.exists() and not replace:
         raise UserError(f"{path} already exists; choose another name or remove it")
+    check_unquantized(model)
     check_vocabulary(config, tokenizer, path)
     keys = config_to_gguf(config) | _padded(tokenizer.gguf_metadata(), config.vocab_size)
     keys["general.name"] = name or path.stem

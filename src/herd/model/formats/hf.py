@@ -16,6 +16,14 @@ from herd.foundation import UserError, atomic_directory, read_json, write_json
 from herd.model.config import ModelConfig
 from herd.model.formats.fields import Fields, shorten
 from herd.model.formats.hf_config import config_from_hf, config_to_hf
+from herd.model.formats.hf_quantization import (
+    join_parts,
+    quantization_json,
+    quantized_part,
+    read_quantization,
+    stored_state,
+    to_hf,
+)
 from herd.model.formats.names import HF_TO_HERD, hf_name, to_herd
 from herd.model.formats.replaceable import check_replaceable
 from herd.model.formats.safetensors_file import SafetensorsFile, open_safetensors
@@ -41,15 +49,28 @@ def read_hf_config(directory: Path) -> ModelConfig:
 
 def open_hf(directory: Path) -> StoredModel:
     """Return the directory's config and tensors, every header checked, no tensor read."""
-    config = read_hf_config(directory)
+    config_path = directory / CONFIG_NAME
+    values = read_json(config_path)
+    config = config_from_hf(values, config_path)
+    quantization = read_quantization(Fields(values, config_path))
     tensors: dict[str, StoredTensor] = {}
+    parts: dict[str, dict[str, StoredTensor]] = {}
     unknown = []
     for file, name in _stored_names(directory):
+        tensor = _stored_tensor(file, name)
         herd_name = to_herd(name, HF_TO_HERD)
-        if herd_name is not None:
-            tensors[herd_name] = _stored_tensor(file, name)
+        part = None if quantization is None else quantized_part(name, tensor)
+        if part is not None:
+            module, part_name = part
+            parts.setdefault(module, {})[part_name] = tensor
+        elif herd_name is not None:
+            tensors[herd_name] = tensor
         elif not name.endswith(DERIVED_SUFFIXES):
             unknown.append(f"{file.path.name}: {shorten(name)}")
+    if quantization is not None:
+        for module, of_module in parts.items():
+            joined = join_parts(quantization, module, of_module, directory)
+            tensors[f"{module}.weight"] = joined
     if config.tie_embeddings:
         drop_tied_output(tensors)
     return StoredModel(
@@ -58,6 +79,7 @@ def open_hf(directory: Path) -> StoredModel:
         config=config,
         tensors=tensors,
         unknown=tuple(unknown),
+        scheme=None if quantization is None else quantization.scheme,
     )
 
 
@@ -73,6 +95,7 @@ def save_hf(
 ) -> None:
     """Write a directory that `transformers` opens with `AutoModelForCausalLM`.
 
+    A quantised model is written as `fbgemm_fp8` or `compressed-tensors`.
     `generation` becomes generation_config.json; without it, the tokenizer's special ids do.
     `advance` is told the bytes of each file as it is done. Raises UserError when the directory
     exists (unless `replace`), the disk is full, or the tokenizer has more ids than the model.
@@ -80,12 +103,12 @@ def save_hf(
     directory = Path(directory)
     if tokenizer is not None:
         check_vocabulary(model.config, tokenizer, directory)
-    weights = model.state_dict()
+    weights = stored_state(model)
+    config_json = _config_json(model, tokenizer)
     if replace:
         check_replaceable(directory)
     with atomic_directory(directory, replace=replace) as partial:
-        dtype = weights["embedding.weight"].dtype
-        write_json(partial / CONFIG_NAME, _config_json(model.config, dtype, tokenizer))
+        write_json(partial / CONFIG_NAME, config_json)
         if generation is None and tokenizer is not None:
             generation = _special_ids(tokenizer)
         if generation is not None:
@@ -142,10 +165,8 @@ def _stored_tensor(file: SafetensorsFile, name: str) -> StoredTensor:
     )
 
 
-def _config_json(
-    config: ModelConfig, dtype: torch.dtype, tokenizer: Tokenizer | None
-) -> dict[str, Any]:
-    values = config_to_hf(config, dtype)
+def _config_json(model: Transformer, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    values = config_to_hf(model.config, model.embedding.weight.dtype) | quantization_json(model)
     return values if tokenizer is None else values | _special_ids(tokenizer)
 
 
@@ -167,17 +188,21 @@ def _write_weights(
 ) -> None:
     shards = _split(weights, max_shard_bytes)
     weight_map: dict[str, str] = {}
+    total_bytes = 0
     for index, names in enumerate(shards, start=1):
         file_name = SINGLE_NAME
         if len(shards) > 1:
             file_name = f"model-{index:05d}-of-{len(shards):05d}.safetensors"
-        tensors = {hf_name(name): weights[name].detach().cpu().contiguous() for name in names}
+        tensors: dict[str, torch.Tensor] = {}
+        for name in names:
+            tensors |= to_hf(name, weights[name])
         _save_shard(tensors, directory / file_name)
         weight_map |= dict.fromkeys(tensors, file_name)
+        shard_bytes = sum(tensor.nbytes for tensor in tensors.values())
+        total_bytes += shard_bytes
         if advance is not None:
-            advance(sum(tensor.nbytes for tensor in tensors.values()))
+            advance(shard_bytes)
     if len(shards) > 1:
-        total_bytes = sum(weight.nbytes for weight in weights.values())
         index_values = {"metadata": {"total_size": total_bytes}, "weight_map": weight_map}
         write_json(directory / INDEX_NAME, index_values)
 

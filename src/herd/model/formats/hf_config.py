@@ -2,7 +2,7 @@
 
 In: decoded JSON, or a `ModelConfig`. Out: the other.
 Never: a model that Herd would compute differently (biases, other activations, other rotary
-scalings, quantised weights): those are refused by name.
+scalings, foreign quantisation): those are refused by name.
 Spellings: `rope_theta` with `rope_scaling` (transformers 4), `rope_parameters` (transformers 5).
 """
 
@@ -14,6 +14,7 @@ import torch
 from herd.foundation import UserError
 from herd.model.config import ModelConfig
 from herd.model.formats.fields import Fields, shorten
+from herd.model.formats.hf_quantization import read_quantization
 from herd.ops import RopeScaling
 
 HF_DEFAULT_THETA = 10_000.0
@@ -82,8 +83,7 @@ def _refuse_foreign(fields: Fields) -> None:
     for name in ("attention_bias", "mlp_bias"):
         if fields.flag(name, False):
             raise fields.refuse(name, "asks for biases, which no Llama 2 or 3 has")
-    if fields.has("quantization_config"):
-        raise fields.refuse("quantization_config", "is set; get the unquantised weights")
+    read_quantization(fields)
 
 
 def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:

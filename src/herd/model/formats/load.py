@@ -16,6 +16,7 @@ from herd.model.formats.hf import CONFIG_NAME, open_hf, read_hf_config
 from herd.model.formats.meta import open_meta
 from herd.model.formats.meta_params import PARAMS_NAME
 from herd.model.formats.stored_model import StoredModel, build_model
+from herd.model.quantization import QuantizationScheme
 from herd.model.transformer import Transformer
 
 
@@ -24,15 +25,18 @@ def load_weights(
     *,
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
+    scheme: QuantizationScheme | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Transformer:
     """Return the model in a Hugging Face or Meta directory or a .gguf file.
 
-    `dtype` None keeps the file's (quantised weights become float32). On the CPU and in the file's
-    dtype, weights stay in the mapped file until they are touched. `advance` is told the bytes of
-    each tensor as it is done. Raises UserError naming file and tensor for anything that lies.
+    `dtype` None keeps the file's (GGUF's quantised weights become float32). On the CPU and in the
+    file's dtype, weights stay in the mapped file until they are touched. With `scheme`, matrices
+    are quantised as `quantize_model` does, each as it is read. `advance` is told the bytes of each
+    tensor as it is done. Raises UserError naming file and tensor for anything that lies.
     """
-    return build_model(open_model(Path(path)), dtype=dtype, device=device, advance=advance)
+    stored = open_model(Path(path))
+    return build_model(stored, dtype=dtype, device=device, scheme=scheme, advance=advance)
 
 
 def read_config(path: Path | str) -> ModelConfig:

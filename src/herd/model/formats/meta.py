@@ -27,6 +27,7 @@ from herd.model.formats.rotary_layout import is_rotated, to_half_split, to_inter
 from herd.model.formats.stored_model import StoredModel, StoredTensor, drop_tied_output
 from herd.model.formats.torch_file import read_torch_file
 from herd.model.formats.vocabulary import check_vocabulary
+from herd.model.quantization import check_unquantized
 from herd.model.transformer import Transformer
 from herd.tokenizer import Tokenizer
 
@@ -86,9 +87,10 @@ def save_meta(
 
     More shards than key-value heads repeat each head, as the 405B release over 16 does.
     `herd.json` beside params.json keeps what Meta's file cannot say. Raises UserError when the
-    directory exists (unless `replace`), the disk is full, or the model cannot be cut so.
+    directory exists (unless `replace`), the disk is full, or the model is quantised or cannot be cut so.
     """
     directory, config = Path(directory), model.config
+    check_unquantized(model)
     _check_divisible(config, n_shards)
     if tokenizer is not None:
         check_vocabulary(config, tokenizer, directory)

@@ -14,6 +14,14 @@ import torch
 from herd.foundation import UserError
 from herd.model.config import ModelConfig
 from herd.model.formats.names import expected_shapes, layer_of
+from herd.model.quantization import (
+    HEAD,
+    QuantizationScheme,
+    QuantizedLinear,
+    put_linear,
+    quantize_matrix,
+    quantized_names,
+)
 from herd.model.transformer import Transformer
 
 WEIGHT_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -22,19 +30,24 @@ SHOWN_NAMES = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTensor:
-    """One tensor in a file. `dtype` is what `read` returns; `where` is "file: the name there"."""
+    """One tensor in a file. `dtype` is what `read` returns; `where` is "file: the name there".
+
+    `linear` gives a matrix that is stored quantised as the module that holds it so.
+    """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     read: Callable[[], torch.Tensor]
     where: str
+    linear: Callable[[], QuantizedLinear] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredModel:
     """Tensors by Herd's names; `unknown` holds the places of those that no Llama has.
 
-    `name_there` turns Herd's name of a tensor into the files' own, for messages.
+    `name_there` turns Herd's name of a tensor into the files' own, for messages. `scheme` is how
+    Herd quantised the model before it wrote it.
     """
 
     path: Path
@@ -42,6 +55,7 @@ class StoredModel:
     config: ModelConfig
     tensors: Mapping[str, StoredTensor]
     unknown: tuple[str, ...] = ()
+    scheme: QuantizationScheme | None = None
 
 
 def build_model(
@@ -49,23 +63,34 @@ def build_model(
     *,
     dtype: torch.dtype | None,
     device: torch.device | str,
+    scheme: QuantizationScheme | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Transformer:
     """Check every tensor against the config, then read them one at a time into a model.
 
-    `advance` is told the bytes of each tensor as it is done. Raises UserError naming file and
-    tensor when one is missing, unexpected, or of another shape than the config says.
+    With `scheme`, each matrix is quantised as it is read, so that the plain model never has to fit
+    in memory. `advance` is told the bytes of each tensor as it is done. Raises UserError naming
+    file and tensor when one is missing, unexpected, or of another shape than the config says.
     """
     check_tensors(stored)
+    scheme = _check_scheme(stored, scheme)
+    wanted = frozenset(() if scheme is None else quantized_names(stored.config, scheme))
     dtype = common_dtype(stored) if dtype is None else dtype
     with torch.device("meta"):
         model = Transformer(stored.config)
-    weights = {}
+    weights: dict[str, torch.Tensor] = {}
     for name in expected_shapes(stored.config):
-        weight = stored.tensors[name].read().to(device=device, dtype=dtype).contiguous()
-        weights[name] = weight
+        linear = _quantized(name, stored.tensors[name], scheme, wanted)
+        if linear is None:
+            weight = stored.tensors[name].read().to(device=device, dtype=dtype).contiguous()
+            read = {name: weight}
+        else:
+            read = _put(model, name.removesuffix(".weight"), linear.to(device))
+        weights |= read
         if advance is not None:
-            advance(weight.nbytes)
+            advance(sum(tensor.nbytes for tensor in read.values()))
+    if scheme is not None and HEAD in wanted and stored.config.tie_embeddings:
+        weights |= _put(model, HEAD, quantize_matrix(weights["embedding.weight"], scheme, HEAD))
     model.load_state_dict(weights, assign=True)
     return model
 
@@ -98,7 +123,7 @@ def common_dtype(stored: StoredModel) -> torch.dtype:
     Files of two dtypes are common: GGUF keeps norms in float32 beside float16 matrices, and if
     those norms were float16 once, the model is float16.
     """
-    tensors = stored.tensors.values()
+    tensors = [tensor for tensor in stored.tensors.values() if tensor.linear is None]
     kinds = {tensor.dtype for tensor in tensors}
     matrix_kinds = {tensor.dtype for tensor in tensors if len(tensor.shape) > 1}
     if len(kinds) == 1:
@@ -120,6 +145,36 @@ def drop_tied_output(tensors: dict[str, StoredTensor]) -> None:
         return
     if torch.equal(output.read(), embedding.read()):
         del tensors["output.weight"]
+
+
+def _check_scheme(
+    stored: StoredModel, asked: QuantizationScheme | None
+) -> QuantizationScheme | None:
+    is_quantized = any(tensor.linear is not None for tensor in stored.tensors.values())
+    if asked is not None and is_quantized and asked != stored.scheme:
+        raise UserError(
+            f"{stored.path} is quantised already, not as {asked}; start from the original weights"
+        )
+    return stored.scheme if asked is None else asked
+
+
+def _quantized(
+    name: str,
+    tensor: StoredTensor,
+    scheme: QuantizationScheme | None,
+    wanted: frozenset[str],
+) -> QuantizedLinear | None:
+    module = name.removesuffix(".weight")
+    if tensor.linear is not None:
+        return tensor.linear()
+    if scheme is None or module not in wanted:
+        return None
+    return quantize_matrix(tensor.read(), scheme, module)
+
+
+def _put(model: Transformer, module: str, linear: QuantizedLinear) -> dict[str, torch.Tensor]:
+    put_linear(model, module, linear)
+    return {f"{module}.{name}": tensor for name, tensor in linear.state_dict().items()}
 
 
 def _check_tensor(name: str, tensor: StoredTensor, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -8,13 +8,16 @@ from herd.model.quantization.fp8 import Fp8Linear
 from herd.model.quantization.int8 import Int8Linear
 from herd.model.quantization.schemes import (
     HEAD,
+    LINEAR_KINDS,
     QuantizationScheme,
     QuantizedLinear,
+    check_unquantized,
     put_linear,
     quantize_matrix,
     quantize_model,
     quantized_linears,
     quantized_names,
+    scheme_of,
     weight_bytes,
 )
 
@@ -22,12 +25,15 @@ __all__ = [
     "HEAD",
     "Fp8Linear",
     "Int8Linear",
+    "LINEAR_KINDS",
     "QuantizationScheme",
     "QuantizedLinear",
+    "check_unquantized",
     "put_linear",
     "quantize_matrix",
     "quantize_model",
     "quantized_linears",
     "quantized_names",
+    "scheme_of",
     "weight_bytes",
 ]

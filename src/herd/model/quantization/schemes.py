@@ -22,6 +22,7 @@ QuantizedLinear = Int8Linear | Fp8Linear
 HEAD = "output"
 FEED_FORWARD = ("feed_forward.gate", "feed_forward.up", "feed_forward.down")
 ATTENTION = ("attention.q", "attention.k", "attention.v", "attention.o")
+LINEAR_KINDS = frozenset(name.rpartition(".")[2] for name in (*ATTENTION, *FEED_FORWARD, HEAD))
 
 
 def quantize_model(model: Transformer, scheme: QuantizationScheme) -> None:
@@ -32,9 +33,14 @@ def quantize_model(model: Transformer, scheme: QuantizationScheme) -> None:
     with the embedding becomes a module `output` of its own; the embedding stays as it is. Raises
     UserError for an unknown scheme, a model that is quantised already, and weights not finite.
     """
-    if quantized_linears(model):
-        raise UserError("the model is quantised already; start from the original weights")
-    for name in quantized_names(model.config, scheme):
+    check_unquantized(model)
+    names = quantized_names(model.config, scheme)
+    if not names:
+        raise UserError(
+            f"{scheme} leaves the first and the last layer alone, and the model has "
+            f"{model.config.n_layers}; choose int8 or fp8_all"
+        )
+    for name in names:
         put_linear(model, name, quantize_matrix(_matrix(model, name), scheme, name))
 
 
@@ -64,6 +70,24 @@ def quantized_linears(model: Transformer) -> dict[str, QuantizedLinear]:
     """Return the quantised modules of a model by name; none for a plain one."""
     modules = model.named_modules()
     return {name: module for name, module in modules if isinstance(module, QuantizedLinear)}
+
+
+def scheme_of(model: Transformer) -> QuantizationScheme | None:
+    """Return the scheme that would give exactly these quantised modules, None if none would."""
+    linears = quantized_linears(model)
+    schemes: tuple[QuantizationScheme, ...] = get_args(QuantizationScheme)
+    for scheme in schemes:
+        kind = Int8Linear if scheme == "int8" else Fp8Linear
+        of_its_kind = all(isinstance(linear, kind) for linear in linears.values())
+        if linears and of_its_kind and set(linears) == set(quantized_names(model.config, scheme)):
+            return scheme
+    return None
+
+
+def check_unquantized(model: Transformer) -> None:
+    """Raise UserError when some of the model's matrices are quantised."""
+    if quantized_linears(model):
+        raise UserError("the model is quantised already; start from the original weights")
 
 
 def weight_bytes(
