@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from herd.foundation import UserError
+from herd.inference.request_checks import check_vocabulary
 from herd.inference.sampling_config import SamplingConfig
 
 Floats = npt.NDArray[np.float32]
@@ -34,12 +34,7 @@ class LogitChanges:
         vocab_size: int,
     ) -> None:
         """Raise UserError for a bias of a token that is not in the vocabulary."""
-        unknown = [i for i in config.logit_bias if i >= vocab_size]
-        if unknown:
-            raise UserError(
-                f"logit_bias names token {unknown[0]}, but the vocabulary has {vocab_size:,}: "
-                f"give ids from 0 to {vocab_size - 1:,}"
-            )
+        check_vocabulary(vocab_size, config)
         self._config = config
         self._vocab_size = vocab_size
         self._bias_ids = np.array(list(config.logit_bias), dtype=np.intp)

@@ -1,6 +1,6 @@
 """The parcels of generation: what is asked for and what came of it.
 
-In: nothing. Out: `Request`, `Completion`, `ScoreRequest`, `Score`. Never: how either is computed.
+In: nothing. Out: `Request`, `Completion`, `ScoreRequest`, `Score`, `Output`. Never: how either is computed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,14 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 
 from herd.foundation import UserError
+from herd.inference.request_checks import (
+    MOST_TOP_LOGPROBS,
+    check_count,
+    check_lengths,
+    check_seed,
+    check_stops,
+    check_vocabulary,
+)
 from herd.inference.sampling_config import SamplingConfig
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
@@ -80,22 +88,15 @@ class Request:
     cache_salt: str = ""
 
     def __post_init__(self) -> None:
-        """Raise UserError for an empty prompt or numbers that make no sense together."""
+        """Raise UserError for an empty prompt or settings that make no sense, alone or together."""
         if not self.prompt:
             raise UserError("the prompt is empty: give at least one token to continue")
-        if self.max_new_tokens < 0:
-            raise UserError(f"max_new_tokens is {self.max_new_tokens}: give 0 or more")
-        if not 0 <= self.min_new_tokens <= self.max_new_tokens:
-            raise UserError(
-                f"min_new_tokens is {self.min_new_tokens}: give 0 to max_new_tokens, which is "
-                f"{self.max_new_tokens}"
-            )
-        if self.n_samples < 1:
-            raise UserError(f"n_samples is {self.n_samples}: give 1 or more")
-        if self.n_top_logprobs < 0:
-            raise UserError(f"n_top_logprobs is {self.n_top_logprobs}: give 0 or more")
-        if not all(self.stop):
-            raise UserError("a stop string is empty: it would end every answer at once")
+        check_lengths(self.min_new_tokens, self.max_new_tokens)
+        check_seed(self.seed, self.n_samples)
+        check_count("n_top_logprobs", self.n_top_logprobs, least=0, most=MOST_TOP_LOGPROBS)
+        check_stops(self.stop, self.stop_ids)
+        banned_stop_ids = self.stop_ids if self.min_new_tokens else frozenset()
+        check_vocabulary(self.vocab_size, self.sampling, banned_stop_ids)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,4 +144,24 @@ class Completion:
     top_logprobs: tuple[tuple[TokenLogprob, ...], ...] = ()
     text: str = ""
     error: str = ""
+    n_cached_tokens: int = 0
+
+
+class Output(NamedTuple):
+    """What one step brought for one sample of a request.
+
+    `id` is the new token, None when there is none (a stop token ended the answer, or it failed or
+    was cancelled); `text` what became certain by it, where the engine has a tokenizer. With a
+    `finish_reason` it is the sample's last; a `ScoreRequest` has one output, with its `score`.
+    """
+
+    ticket: int
+    sample: int
+    id: int | None = None
+    logprob: float = 0.0
+    top_logprobs: tuple[TokenLogprob, ...] = ()
+    text: str = ""
+    finish_reason: FinishReason | None = None
+    error: str = ""
+    score: Score | None = None
     n_cached_tokens: int = 0

@@ -17,6 +17,7 @@ import torch
 from herd.foundation import UserError
 from herd.inference.logit_changes import LogitChanges
 from herd.inference.request import TokenLogprob
+from herd.inference.request_checks import check_seed
 from herd.inference.sampling_config import SamplingConfig
 from herd.inference.token_draw import draw, kept_weights
 
@@ -120,10 +121,10 @@ def _top_logprobs(logprobs_V: Floats, n: int) -> tuple[TokenLogprob, ...]:
 def seeded_generator(seed: int | None) -> torch.Generator:
     """Return a generator for one sequence; None seeds it from the system.
 
-    On the CPU wherever the model is, so that a seed means the same on every device.
+    On the CPU wherever the model is, so that a seed means the same on every device. Raises
+    UserError for a seed beyond 64 bits.
     """
-    if seed is not None and not -(2**63) <= seed < 2**63:
-        raise UserError(f"seed is {seed}: give one that fits 64 bits")
+    check_seed(seed)
     generator = torch.Generator(device="cpu")
     if seed is None:
         generator.seed()

@@ -11,6 +11,8 @@ rounding, in whatever order.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -25,7 +27,7 @@ Ids = npt.NDArray[np.intp]
 ROUNDER = np.float32(1.5 * 2.0**-12)
 NEGLIGIBLE = -25.5  # exp(-25.5) < 2^-36, which rounds to a weight of 0
 COLDEST = 1e-30  # float32 divides by it; no two logits are so near that it is not greedy
-MANY = 4096  # from so many candidates on, finer bins are worth their own cost
+MANY = 2048  # numbers, from which on torch sums faster than NumPy
 
 
 def draw(logits_V: Floats, config: SamplingConfig, uniform: float) -> int:
@@ -89,51 +91,58 @@ def _weights(scaled: Floats) -> Floats:
 def _candidates(logits_V: Floats, temperature: float) -> tuple[Ids, Floats]:
     """Return all tokens whose weight is not 0, and their scaled logits."""
     peak = logits_V.max()
-    near_V = logits_V > peak + np.float32(NEGLIGIBLE * temperature)
-    near_V |= logits_V == peak  # at a tiny temperature the sum above is the peak itself
+    # At a tiny temperature the sum is the peak itself, hence not ">".
+    near_V = logits_V >= peak + np.float32(NEGLIGIBLE * temperature)
     if 2 * np.count_nonzero(near_V) > len(near_V):  # picking out most costs more than keeping all
         return np.arange(len(logits_V)), _scale(logits_V, peak, temperature)
-    ids = np.flatnonzero(near_V)
+    ids = near_V.nonzero()[0]
     return ids, _scale(logits_V[ids], peak, temperature)
 
 
 def _select(keep: Bools, ids: Ids, weights: Floats) -> tuple[Ids, Floats]:
-    places = np.flatnonzero(keep)
+    places = keep.nonzero()[0]
     return ids[places], weights[places]
 
 
 def _top_k(logits: Floats, k: int) -> Bools:
-    """Mark the k largest, of equal ones those that come first."""
-    threshold = np.partition(logits, len(logits) - k)[len(logits) - k]
-    keep: Bools = logits > threshold
-    ties = np.flatnonzero(logits == threshold)
-    keep[ties[: k - np.count_nonzero(keep)]] = True
-    return keep
+    """Mark the k largest."""
+    return _down_to(np.partition(logits, len(logits) - k)[len(logits) - k], logits, k)
 
 
 def _nucleus(weights: Floats, top_p: float) -> Bools:
-    """Mark the tokens before which the mass does not exceed top_p.
+    """Mark the tokens before which the mass does not exceed top_p."""
+    whole = weights.sum(dtype=np.float64)
+    # Together all that are lighter weigh less than 1 - top_p: the nucleus is among the others.
+    light = 0.999 * (1.0 - top_p) * whole / len(weights)
+    rising = np.sort(weights[weights >= light])  # values alone: many times as fast as sorting ids
+    passed = _running_sum(rising[::-1])
+    limit = top_p * whole
+    # Token i + 1 stays while the mass before it, passed[i], does not exceed the limit.
+    n_kept = 1 + int(passed[:-1].searchsorted(limit, side="right"))
+    return _down_to(rising[-n_kept], weights, n_kept)
 
-    The bits of a positive float rank like its value, so their upper end sorts weights into bins. Bins
-    above the one where the mass passes top_p are in, those below are out, and it alone is sorted.
-    """
-    bins = weights.view(np.int32) >> (16 if len(weights) > MANY else 20)
-    mass = np.bincount(bins, weights=weights)
-    mass_down_to = mass[::-1].cumsum()[::-1]
-    limit = top_p * mass_down_to[0]
-    edge = np.flatnonzero(mass_down_to > limit)[-1]
-    keep: Bools = bins > edge
-    at_edge = np.flatnonzero(bins == edge)
-    at_edge = at_edge[_order(weights[at_edge])]
-    edge_weights = weights[at_edge].astype(np.float64)
-    before = mass_down_to[edge] - mass[edge] + edge_weights.cumsum() - edge_weights
-    keep[at_edge[before <= limit]] = True
+
+def _down_to(least: np.float32, values: Floats, n: int) -> Bools:
+    """Mark the n largest, of which `least` is the last; of equal ones those that come first."""
+    keep: Bools = values >= least
+    n_excess = np.count_nonzero(keep) - n
+    if n_excess:
+        keep[(values == least).nonzero()[0][-n_excess:]] = False
     return keep
 
 
 def _pick(weights: Floats, uniform: float) -> int:
     """Return the place at which the share `uniform` of all weight is passed (inverse CDF)."""
-    passed = torch.from_numpy(weights).cumsum(0, dtype=torch.float64).numpy()
+    passed = _running_sum(weights)
+    whole = float(passed[-1])
     # Below the whole even where the product rounds up to it, so that some place passes it.
-    target = min(uniform * passed[-1], np.nextafter(passed[-1], 0.0))
-    return int(np.searchsorted(passed, target, side="right"))
+    target = min(uniform * whole, math.nextafter(whole, 0.0))
+    return int(passed.searchsorted(target, side="right"))
+
+
+def _running_sum(weights: Floats) -> npt.NDArray[np.float64]:
+    if len(weights) < MANY:
+        return weights.cumsum(dtype=np.float64)
+    # Three times as fast, after a start that costs more than a few numbers are worth.
+    exact = torch.from_numpy(np.ascontiguousarray(weights)).cumsum(0, dtype=torch.float64)
+    return exact.numpy()
