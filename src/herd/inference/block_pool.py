@@ -106,6 +106,11 @@ class BlockPool:
             self._block_of[content] = block
             self._hash_of[block] = content
 
+    def forget(self, block: int) -> None:
+        """Make the content of a held block unknown, so that nobody else will build on it."""
+        if block in self._hash_of:
+            del self._block_of[self._hash_of.pop(block)]
+
     def cached_prefix(self, hashes: Sequence[bytes]) -> list[int]:
         """Return the blocks of the longest prefix of `hashes` that is cached; nobody's yet."""
         found = []

@@ -56,7 +56,12 @@ def check_prompt(config: ModelConfig, prompt: tuple[int, ...]) -> None:
             f"{config.max_context:,} and needs room for an answer: shorten it by "
             f"{len(prompt) - config.max_context + 1:,} or more"
         )
-    unknown = [i for i in prompt if not 0 <= i < config.vocab_size]
+    check_ids(config, prompt)
+
+
+def check_ids(config: ModelConfig, ids: tuple[int, ...]) -> None:
+    """Raise UserError for an id that the model does not know."""
+    unknown = [i for i in ids if not 0 <= i < config.vocab_size]
     if unknown:
         raise UserError(
             f"token id {unknown[0]} is not in the model's vocabulary of {config.vocab_size:,}: "

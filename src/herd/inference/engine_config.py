@@ -1,0 +1,53 @@
+"""How an engine shares its steps among requests.
+
+In: numbers. Out: `EngineConfig`, checked; `EngineCounters`, what it has done so far.
+Never: the size of the cache, which whoever builds the runner decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from herd.foundation import UserError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineConfig:
+    """`step_tokens` bounds the tokens of one step, hence how long an answer under way has to wait
+    for others' prompts. `max_running` sequences run together, `max_waiting` requests wait, more are
+    refused. `n_proposals` tokens at most are guessed ahead where there is a proposer.
+    """
+
+    step_tokens: int = 512
+    max_running: int = 64
+    max_waiting: int = 1024
+    prefix_caching: bool = True
+    n_proposals: int = 4
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a number that lets nothing run."""
+        for name in ("step_tokens", "max_running", "max_waiting"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}: give 1 or more")
+        if self.step_tokens < self.max_running:
+            raise UserError(
+                f"step_tokens is {self.step_tokens}, but max_running, {self.max_running}, may need "
+                "a token each: raise the one or lower the other"
+            )
+        if self.n_proposals < 0:
+            raise UserError(f"n_proposals is {self.n_proposals}: give 0 (none) or more")
+
+
+@dataclass(kw_only=True, slots=True)
+class EngineCounters:
+    """What an engine has done since it was made. `n_computed_tokens` includes what was computed
+    again after a preemption, and proposals that were rejected.
+    """
+
+    n_steps: int = 0
+    n_computed_tokens: int = 0
+    n_cached_tokens: int = 0
+    n_new_tokens: int = 0
+    n_preemptions: int = 0
+    n_proposed_tokens: int = 0
+    n_accepted_tokens: int = 0
