@@ -1,0 +1,163 @@
+"""The fast runner on a CPU: one call into C for all layers of a step.
+
+In: chunks of tokens. Out: logits. Same protocol and meaning as `TorchRunner`, and more: a row's numbers do not
+depend to the last bit on what else is in the step, nor on how a prompt was cut.
+Never: weights of its own making; `PackedWeights` moves those of the model.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+
+from herd import ops
+from herd.foundation import UserError, available_cores
+from herd.inference.native.library import NoNativeCodeError, open_library
+from herd.inference.native.packed_weights import PackedWeights
+from herd.inference.native.structures import CacheStruct, StepStruct
+from herd.inference.paged_cache import BLOCK_TOKENS, PagedCache
+from herd.inference.runner import Chunk
+from herd.model import ModelConfig, Transformer
+
+LARGEST_GROUP = 24  # query heads of one key-value head; a register tile of llama.c
+CACHE_DTYPES = (torch.float32, torch.float16)
+
+
+def why_not_native(model: Transformer) -> str | None:
+    """Return why this model cannot run natively here, None when it can."""
+    config = model.config
+    if model.embedding.weight.device.type != "cpu":
+        return f"the model is on {model.embedding.weight.device}"
+    if config.head_dim % BLOCK_TOKENS:
+        return f"head_dim is {config.head_dim}, not a multiple of {BLOCK_TOKENS}"
+    if config.n_heads // config.n_kv_heads > LARGEST_GROUP:
+        return f"more than {LARGEST_GROUP} query heads share a key-value head"
+    try:
+        open_library()
+    except NoNativeCodeError as reason:
+        return str(reason)
+    return None
+
+
+class NativeRunner:
+    """A `Runner` for CPUs. Safe to call from several threads, one step at a time."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        n_blocks: int,
+        *,
+        cache_dtype: torch.dtype = torch.float32,
+        n_threads: int | None = None,
+        library: ctypes.CDLL | None = None,
+    ) -> None:
+        """Pack the weights. Raises UserError where `why_not_native` gives a reason."""
+        if reason := why_not_native(model):
+            raise UserError(f"this model cannot run natively: {reason}")
+        if cache_dtype not in CACHE_DTYPES:
+            raise ValueError(f"the native cache holds float32 or float16, not {cache_dtype}")
+        self.config: ModelConfig = model.config
+        self.n_blocks = n_blocks
+        self.cache = PagedCache(model.config, n_blocks, dtype=cache_dtype)
+        self._library = library or open_library()
+        self._weights = PackedWeights(model, self._library)
+        self._weights.struct.cache = self._cache_struct()
+        self._embedding_VD = model.embedding.weight.detach()
+        self._rope = RopeTable(model.config)
+        self._handle = self._library.herd_open(n_threads or available_cores())
+        self._lock = threading.Lock()
+        self.close = weakref.finalize(self, self._library.herd_close, self._handle)
+
+    def run(self, chunks: Sequence[Chunk]) -> torch.Tensor:
+        """Do what `Runner.run` says; the logits are on the CPU. Raises MemoryError."""
+        step = _StepArrays(chunks, self._rope)
+        tokens_T = torch.tensor([token for chunk in chunks for token in chunk.tokens])
+        x_TD = self._embedding_VD[tokens_T].float()
+        logits_RV = torch.empty(step.n_rows, self._weights.head_width)
+        struct = step.struct(x_TD, logits_RV)
+        with self._lock:
+            failed = self._library.herd_step(self._handle, self._weights.struct, struct)
+        if failed:
+            raise MemoryError("no memory for the activations of a step")
+        return logits_RV[:, : self.config.vocab_size]
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy one block's keys and values in all layers."""
+        self.cache.copy_block(source, target)
+
+    def _cache_struct(self) -> CacheStruct:
+        cache = self.cache
+        return CacheStruct(
+            is_half=cache.keys_LNKCP.dtype == torch.float16,
+            keys=cache.keys_LNKCP.data_ptr(),
+            values=cache.values_LNKPC.data_ptr(),
+            n_blocks=self.n_blocks,
+            n_heads=self.config.n_kv_heads,
+            head_dim=self.config.head_dim,
+        )
+
+
+class RopeTable:
+    """Cosines and sines of all positions met so far, float32 [positions, head_dim / 2]."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self._frequencies = ops.rope_frequencies(
+            config.head_dim, config.rope_theta, config.rope_scaling
+        )
+        self._longest = config.max_context
+        self._tables = self._compute(min(1024, config.max_context))
+
+    def at(self, position_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of both tables, contiguous."""
+        n_needed = int(position_T.max()) + 1
+        if n_needed > len(self._tables[0]):
+            self._tables = self._compute(max(n_needed, min(2 * n_needed, self._longest)))
+        cos, sin = self._tables
+        return cos[position_T], sin[position_T]
+
+    def _compute(self, n_positions: int) -> tuple[np.ndarray, np.ndarray]:
+        angle = torch.arange(n_positions)[:, None].float() * self._frequencies
+        return angle.cos().numpy(), angle.sin().numpy()
+
+
+class _StepArrays:
+    """The integers of a step as C reads them."""
+
+    def __init__(self, chunks: Sequence[Chunk], rope: RopeTable) -> None:
+        lengths = [len(chunk.tokens) for chunk in chunks]
+        starts = [0, *accumulate(lengths)]
+        tables = [0, *accumulate(len(chunk.blocks) for chunk in chunks)]
+        positions = [np.arange(c.start, c.start + n) for c, n in zip(chunks, lengths, strict=True)]
+        rows = [
+            np.arange(end - chunk.n_logits, end)
+            for chunk, end in zip(chunks, starts[1:], strict=True)
+        ]
+        self.position_T = np.concatenate(positions).astype(np.int32)
+        self.chunk_start = np.array(starts, np.int32)
+        self.table_start = np.array(tables[:-1], np.int32)
+        self.blocks = np.array([block for chunk in chunks for block in chunk.blocks], np.int32)
+        self.rows = np.concatenate(rows).astype(np.int32)
+        self.cos_TC, self.sin_TC = rope.at(self.position_T)
+
+    @property
+    def n_rows(self) -> int:
+        """Return how many rows of logits are wanted."""
+        return len(self.rows)
+
+    def struct(self, x_TD: torch.Tensor, logits_RV: torch.Tensor) -> StepStruct:
+        """Return the struct; it points into this object and the two tensors."""
+        arrays = (self.position_T, self.chunk_start, self.table_start, self.blocks, self.rows)
+        return StepStruct(
+            len(self.position_T),
+            len(self.table_start),
+            self.n_rows,
+            *(array.ctypes.data for array in (*arrays, self.cos_TC, self.sin_TC)),
+            x_TD.data_ptr(),
+            logits_RV.data_ptr(),
+        )
