@@ -78,4 +78,4 @@ def is_whole(value: object) -> bool:
 def _check(name: str, value: float, least: float, most: float, wanted: str) -> None:
     # Written so that NaN, which compares false with everything, is refused.
     if isinstance(value, bool) or not isinstance(value, Real) or not least <= value <= most:
-        raise UserError(f"{name} is {value!r}: give {wanted}")
+        raise UserError(f"{name} is {value!r:.60}: give {wanted}")
