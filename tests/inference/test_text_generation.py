@@ -3,17 +3,11 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from herd.foundation import UserError
-from herd.inference import Request, StopStrings, TextGeneration, generate
+from herd.inference import Request, TextGeneration, generate, open_engine
 from herd.model import ModelConfig, Transformer, init_weights
 from herd.tokenizer import Tokenizer, train_bpe
-
-QUICK = settings(max_examples=200, deadline=None)
-AB_TEXT = st.text("abc", max_size=14)
-STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +30,10 @@ def babbler(tokenizer: Tokenizer) -> Transformer:
 def generation(
     model: Transformer, tokenizer: Tokenizer, seed: int, **more: object
 ) -> TextGeneration:
-    request = Request(prompt=(65,), max_new_tokens=120, seed=seed, vocab_size=tokenizer.vocab_size)
-    return TextGeneration(model, tokenizer, request, **more)
+    request = Request(
+        prompt=(65,), max_new_tokens=120, seed=seed, vocab_size=tokenizer.vocab_size, **more
+    )
+    return TextGeneration(open_engine(model, tokenizer, native=False), request)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -77,32 +73,23 @@ def test_an_empty_stop_string_is_refused(babbler: Transformer, tokenizer: Tokeni
         generation(babbler, tokenizer, 0, stop=("",))
 
 
-def cut_plainly(text: str, stops: list[str]) -> str:
-    """Read character by character; the first stop string to be complete cuts the text."""
-    for end in range(1, len(text) + 1):
-        complete = [stop for stop in stops if text[:end].endswith(stop)]
-        if complete:
-            return text[: end - max(map(len, complete))]
-    return text
-
-
-@QUICK
-@given(text=AB_TEXT, stops=STOPS, cuts=st.lists(st.integers(0, 14), max_size=5))
-def test_stop_strings_are_found_however_the_text_is_cut(
-    text: str, stops: list[str], cuts: list[int]
+def test_two_streams_of_one_engine_give_what_each_gives_alone(
+    babbler: Transformer, tokenizer: Tokenizer
 ) -> None:
-    watcher = StopStrings(stops)
-    edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    passed = "".join(watcher.push(text[a:b]) for a, b in itertools.pairwise(edges))
-    assert text.startswith(passed)
-    assert passed + watcher.flush() == cut_plainly(text, stops)
-    assert watcher.found == any(stop in text for stop in stops)
+    engine = open_engine(babbler, tokenizer, native=False)
+    requests = [Request(prompt=(65, seed), max_new_tokens=50, seed=seed) for seed in range(2)]
+    alone = ["".join(TextGeneration(engine, request)) for request in requests]
+    first, second = (TextGeneration(engine, request) for request in requests)
+    together = ["".join(itertools.islice(first, 5)), "".join(second)]
+    assert [together[0] + "".join(first), together[1]] == alone
 
 
-@QUICK
-@given(text=AB_TEXT, stops=STOPS)
-def test_nothing_is_held_back_without_need(text: str, stops: list[str]) -> None:
-    watcher = StopStrings(stops)
-    passed = watcher.push(text)
-    held = "" if watcher.found else text[len(passed) :]
-    assert not held or any(stop.startswith(held) and stop != held for stop in stops)
+def test_letting_go_of_a_stream_frees_its_blocks(
+    babbler: Transformer, tokenizer: Tokenizer
+) -> None:
+    engine = open_engine(babbler, tokenizer, native=False)
+    streamed = TextGeneration(engine, Request(prompt=(65,), max_new_tokens=120, seed=0))
+    next(streamed)
+    assert engine.n_used_blocks > 0
+    del streamed
+    assert (engine.n_used_blocks, engine.step()) == (0, [])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from herd.inference.text_generation import StopStrings
+from herd.inference.stop_strings import StopStrings
 from herd.tokenizer import TextStream, Tokenizer
 
 

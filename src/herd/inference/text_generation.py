@@ -1,18 +1,17 @@
-"""Generated text as it comes: tokens to text, stop strings, a record of what was said.
+"""One answer's text as it comes, out of an engine that may serve others beside it.
 
-In: a model, a tokenizer, a `Request`, stop strings. Out: an iterator of text pieces.
-Never: half a character (`TextStream` sees to that), or any part of a stop string.
+In: an engine, a `Request`. Out: an iterator of text pieces; a record of what was said.
+Never: half a character or any part of a stop string: the engine sees to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from herd.foundation import UserError
-from herd.inference.generate import SampledToken, stream
-from herd.inference.request import FinishReason, Request
-from herd.model import Transformer
-from herd.tokenizer import TextStream, Tokenizer
+from herd.inference.engine import Engine
+from herd.inference.generate import SampledToken
+from herd.inference.request import FinishReason, Output, Request
 
 
 class TextGeneration(Iterator[str]):
@@ -21,30 +20,19 @@ class TextGeneration(Iterator[str]):
 
     `text` is what was handed out, `tokens` what was generated for it (a stop string's included),
     `finish_reason` None until the end: "stop" for a stop token or string, "length" for a spent
-    budget or context.
+    budget or context, "cancelled" after `close`. Raises UserError where the request fails. Whoever
+    stops listening closes it, or lets go of it, and its blocks are free.
     """
 
-    def __init__(
-        self,
-        model: Transformer,
-        tokenizer: Tokenizer,
-        request: Request,
-        *,
-        stop: Sequence[str] = (),
-        continues: bool = True,
-    ) -> None:
-        """Check the request now. Without `continues` the text opens an answer, so that the space
-        with which Llama 2's tokenizer marks a beginning is not part of it.
-        """
-        if any(not text for text in stop):
-            raise UserError("a stop string is empty: it would end every answer at once")
+    def __init__(self, engine: Engine, request: Request) -> None:
+        """Submit the request now, which checks it; one sample is listened to."""
         self.text = ""
         self.tokens: list[SampledToken] = []
         self.n_prompt_tokens = len(request.prompt)
+        self.n_cached_tokens = 0
         self.finish_reason: FinishReason | None = None
-        self._steps = stream(model, request)
-        self._decoder = TextStream(tokenizer, continues=continues)
-        self._stops = StopStrings(stop)
+        self._engine = engine
+        self._ticket = engine.submit(request)
 
     def __iter__(self) -> Iterator[str]:
         """Return itself."""
@@ -53,55 +41,36 @@ class TextGeneration(Iterator[str]):
     def __next__(self) -> str:
         """Return the next text that is certain, never empty."""
         while self.finish_reason is None:
-            piece = self._advance()
+            piece = "".join([self._take(output) for output in self._next_outputs()])
             if piece:
                 self.text += piece
                 return piece
         raise StopIteration
 
-    def _advance(self) -> str:
-        try:
-            token = next(self._steps)
-        except StopIteration as end:
-            tail = self._stops.push(self._decoder.flush())
-            self.finish_reason = "stop" if self._stops.found else end.value
-            return tail + self._stops.flush()
-        self.tokens.append(token)
-        piece = self._stops.push(self._decoder.push(token.id))
-        if self._stops.found:
-            self.finish_reason = "stop"
-        return piece
+    def close(self) -> None:
+        """End the answer where it is and free what it holds; nothing after the end."""
+        if self.finish_reason is None:
+            self._engine.cancel(self._ticket)
+            self._engine.keep([], without=[self._ticket])
+            self.finish_reason = "cancelled"
 
+    def __del__(self) -> None:
+        """Close, unless it never began."""
+        if hasattr(self, "_ticket"):
+            self.close()
 
-class StopStrings:
-    """Passes text through up to the first stop string, holding back what may turn out to be one."""
+    def _next_outputs(self) -> list[Output]:
+        """Step; keep what belongs to others for their own next step."""
+        outputs = self._engine.step()
+        self._engine.keep(outputs, without=[self._ticket])
+        return [output for output in outputs if output.ticket == self._ticket]
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
-        self._held = ""
-        self.found = False
-
-    def push(self, text: str) -> str:
-        """Return the text that can no longer be part of a stop string."""
-        if self.found:
-            return ""
-        text = self._held + text
-        # The one complete first wins, so that the outcome does not hang on how the text is cut.
-        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            self.found, self._held = True, ""
-            return text[: min(found)[1]]
-        n_held = max((_overlap(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - n_held :]
-        return text[: len(text) - n_held]
-
-    def flush(self) -> str:
-        """Return what is still held back: the text has ended, so no stop string will follow."""
-        held, self._held = self._held, ""
-        return held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return the length of the longest end of `text` that begins, but is not, `stop`."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+    def _take(self, output: Output) -> str:
+        if output.id is not None:
+            self.tokens.append(SampledToken(output.id, output.logprob))
+        if output.finish_reason is not None:
+            self.finish_reason = output.finish_reason
+            self.n_cached_tokens = output.n_cached_tokens
+        if output.error:
+            raise UserError(output.error)
+        return output.text

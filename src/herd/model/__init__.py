@@ -36,14 +36,16 @@ from herd.model.quantization import (
     QuantizationScheme,
     quantize_model,
     quantized_linears,
+    scheme_of,
     weight_bytes,
 )
 from herd.model.size import flops_per_token, parameter_count
-from herd.model.transformer import LossSum, Transformer
+from herd.model.transformer import Block, LossSum, Transformer
 from herd.ops import RopeScaling
 
 __all__ = [
     "Attention",
+    "Block",
     "Fp8Linear",
     "GgufKind",
     "Int8Linear",
@@ -79,5 +81,6 @@ __all__ = [
     "save_gguf",
     "save_hf",
     "save_meta",
+    "scheme_of",
     "weight_bytes",
 ]

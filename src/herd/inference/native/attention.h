@@ -41,6 +41,10 @@ static const float *as_float32(const Cache *cache, const void *store_, size_t pl
 static void write_token(const Cache *cache, int layer, int block, int slot, int head, const float *k, const float *v) {
     const size_t place = place_of(cache, layer, block, head);
     const int n = cache->head_dim;
+    if (slot == 0) { /* a masked place is multiplied by 0, which would not hide an old NaN */
+        const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float);
+        memset((char *)cache->values + place * width, 0, width * (size_t)n * BLOCK_TOKENS);
+    }
     for (int c = 0; c < n; c++) {
         const size_t key = place + (size_t)c * BLOCK_TOKENS + slot, value = place + (size_t)slot * n + c;
         if (cache->is_half) {

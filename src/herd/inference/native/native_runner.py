@@ -23,7 +23,7 @@ from herd.inference.native.packed_weights import PackedWeights
 from herd.inference.native.structures import CacheStruct, StepStruct
 from herd.inference.paged_cache import BLOCK_TOKENS, PagedCache
 from herd.inference.runner import Chunk
-from herd.model import ModelConfig, Transformer
+from herd.model import Int8Linear, ModelConfig, Transformer, quantized_linears
 
 LARGEST_GROUP = 24  # query heads of one key-value head; a register tile of llama.c
 CACHE_DTYPES = (torch.float32, torch.float16)
@@ -31,6 +31,19 @@ CACHE_DTYPES = (torch.float32, torch.float16)
 
 def why_not_native(model: Transformer) -> str | None:
     """Return why this model cannot run natively here, None when it can."""
+    return _why_not_this_model(model) or why_no_native_code()
+
+
+def why_no_native_code() -> str | None:
+    """Return why nothing can run natively on this machine, None when the library is there."""
+    try:
+        open_library()
+    except NoNativeCodeError as reason:
+        return str(reason)
+    return None
+
+
+def _why_not_this_model(model: Transformer) -> str | None:
     config = model.config
     if model.embedding.weight.device.type != "cpu":
         return f"the model is on {model.embedding.weight.device}"
@@ -38,10 +51,8 @@ def why_not_native(model: Transformer) -> str | None:
         return f"head_dim is {config.head_dim}, not a multiple of {BLOCK_TOKENS}"
     if config.n_heads // config.n_kv_heads > LARGEST_GROUP:
         return f"more than {LARGEST_GROUP} query heads share a key-value head"
-    try:
-        open_library()
-    except NoNativeCodeError as reason:
-        return str(reason)
+    if not all(isinstance(each, Int8Linear) for each in quantized_linears(model).values()):
+        return "there is no kernel for weights in FP8"
     return None
 
 
