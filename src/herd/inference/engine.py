@@ -31,6 +31,12 @@ from herd.tokenizer import Tokenizer
 class QueueFullError(UserError):
     """Too many requests wait already; the same request may be accepted later."""
 
+    def __init__(self, n_waiting: int, max_waiting: int) -> None:
+        super().__init__(
+            f"{n_waiting:,} requests wait already, and max_waiting is {max_waiting:,}: try again "
+            "later"
+        )
+
 
 class Draw(NamedTuple):
     """A sequence draws from a row of the step's logits, `n_accepted` of its proposals before it."""
@@ -77,6 +83,10 @@ class Engine:
         """Return whether another request would be accepted now."""
         return self.n_waiting < self.config.max_waiting
 
+    def is_live(self, ticket: int) -> bool:
+        """Return whether the request runs or waits; its last outputs may still be to come."""
+        return ticket in self._live
+
     @property
     def n_waiting(self) -> int:
         """Return how many sequences wait for their turn."""
@@ -119,10 +129,7 @@ class Engine:
         """
         self.check(request)
         if not self.has_room:
-            raise QueueFullError(
-                f"{self.n_waiting:,} requests wait already, and max_waiting is "
-                f"{self.config.max_waiting:,}: try again later"
-            )
+            raise QueueFullError(self.n_waiting, self.config.max_waiting)
         ticket = self._n_tickets
         if isinstance(request, Request) and n_new_tokens_at_most(request, self._runner.config) == 0:
             self._ready += _last_outputs(ticket, range(request.n_samples), "length")

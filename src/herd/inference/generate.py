@@ -71,7 +71,7 @@ def check_ids(config: ModelConfig, ids: tuple[int, ...]) -> None:
 
 def _steps(model: Transformer, request: Request) -> Generator[SampledToken, None, FinishReason]:
     cache = GrowingCache(model.config)
-    sampler = Sampler(request.sampling, seed=request.seed)
+    sampler = Sampler(request.sampling, seed=request.seed, prompt_tokens=request.prompt)
     room = model.config.max_context - len(request.prompt)
     unread = request.prompt
     for _ in range(min(request.max_new_tokens, room)):
