@@ -48,6 +48,11 @@ class LogitChanges:
         if self._repeats:
             self._count(self._seen, prompt_tokens)
 
+    @property
+    def any(self) -> bool:
+        """Return whether the config calls for bias or penalties."""
+        return bool(len(self._bias_ids) or self._repeats or self._counts)
+
     def apply(
         self, logits_V: Floats, banned_ids: Collection[int], allowed_mask_V: torch.Tensor | None
     ) -> Floats:
@@ -67,7 +72,7 @@ class LogitChanges:
         return changed_V
 
     def _bias_and_penalties(self, logits_V: Floats) -> Floats:
-        if not (len(self._bias_ids) or self._repeats or self._counts):
+        if not self.any:
             return logits_V
         self._catch_up()
         changed_V = logits_V.copy()

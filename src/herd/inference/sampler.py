@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from herd.foundation import UserError
+from herd.inference.greedy_rows import take_likeliest
 from herd.inference.logit_changes import LogitChanges
 from herd.inference.request import TokenLogprob
 from herd.inference.request_checks import check_seed
@@ -80,6 +81,12 @@ class SamplingRow:
             config, prompt_tokens=prompt_tokens, new_tokens=new_tokens, vocab_size=vocab_size
         )
 
+    @property
+    def takes_the_likeliest(self) -> bool:
+        """Return whether the next token is simply that of the highest logit, and no other matters."""
+        changes = self.changes.any or self.banned_ids or self.allowed_mask is not None
+        return not (changes or self.config.temperature or self.n_top_logprobs)
+
 
 def sample_rows(logits_RV: torch.Tensor, rows: Sequence[SamplingRow]) -> list[Drawn]:
     """Draw one token for each row of `logits_RV` (float32, any device); nothing is appended.
@@ -89,8 +96,27 @@ def sample_rows(logits_RV: torch.Tensor, rows: Sequence[SamplingRow]) -> list[Dr
     """
     if len(logits_RV) != len(rows):
         raise ValueError(f"{len(logits_RV)} rows of logits for {len(rows)} sequences")
-    host_RV = logits_RV.detach().float().cpu()
-    return [_sample_row(host_RV[i, : row.vocab_size], row) for i, row in enumerate(rows)]
+    logits_RV = logits_RV.detach()
+    drawn: dict[int, Drawn] = {}
+    if logits_RV.device.type != "cpu":
+        drawn = _sample_likeliest(logits_RV, rows)
+    rest = [i for i in range(len(rows)) if i not in drawn]
+    host_RV = (logits_RV[rest] if drawn else logits_RV).float().cpu()
+    for i, logits_V in zip(rest, host_RV, strict=True):
+        drawn[i] = _sample_row(logits_V[: rows[i].vocab_size], rows[i])
+    return [drawn[i] for i in range(len(rows))]
+
+
+def _sample_likeliest(logits_RV: torch.Tensor, rows: Sequence[SamplingRow]) -> dict[int, Drawn]:
+    """Return what those rows draw that take the likeliest token as it comes, by place."""
+    places = [i for i, row in enumerate(rows) if row.takes_the_likeliest]
+    if not places:
+        return {}
+    ids, logprobs = take_likeliest(logits_RV[places], [rows[i].vocab_size for i in places])
+    return {
+        i: Drawn(-1, math.nan, error=NOT_NUMBERS) if math.isnan(logprob) else Drawn(token, logprob)
+        for i, token, logprob in zip(places, ids, logprobs, strict=True)
+    }
 
 
 def _sample_row(logits_V: torch.Tensor, row: SamplingRow) -> Drawn:
