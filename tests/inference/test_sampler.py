@@ -209,6 +209,13 @@ def test_a_row_of_no_numbers_fails_alone() -> None:
         ]
 
 
+def test_logits_that_a_penalty_makes_infinite_are_an_error_of_their_row() -> None:
+    logits_RV = torch.full((2, 97), 3e38)
+    rewarded = SamplingConfig(repetition_penalty=0.01)
+    drawn = sample_rows(logits_RV, [row_of(0, rewarded), row_of(0, SamplingConfig())])
+    assert [bool(one.error) for one in drawn] == [True, False]
+
+
 def test_a_row_of_which_nothing_is_allowed_says_so() -> None:
     nothing = torch.zeros(97, dtype=torch.bool)
     rows = [

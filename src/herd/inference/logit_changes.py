@@ -80,7 +80,8 @@ class LogitChanges:
         if self._repeats:
             seen = changed_V[self._seen.ids]
             penalty = np.float32(self._config.repetition_penalty)
-            changed_V[self._seen.ids] = np.where(seen > 0, seen / penalty, seen * penalty)
+            with np.errstate(over="ignore"):  # to infinity, which the sampler reports
+                changed_V[self._seen.ids] = np.where(seen > 0, seen / penalty, seen * penalty)
         if self._counts:
             per_token = self._answer.counts * self._config.frequency_penalty
             per_token += self._config.presence_penalty

@@ -125,8 +125,9 @@ def _sample_row(logits_V: torch.Tensor, row: SamplingRow) -> Drawn:
         return Drawn(-1, math.nan, error=NOT_NUMBERS)
     changed_V = row.changes.apply(logits_V.numpy(), row.banned_ids, row.allowed_mask)
     likeliest = int(changed_V.argmax())
-    if changed_V[likeliest] == -math.inf:
-        return Drawn(-1, math.nan, error=NOTHING_LEFT)
+    if not math.isfinite(changed_V[likeliest]):
+        nothing_left = changed_V[likeliest] < 0
+        return Drawn(-1, math.nan, error=NOTHING_LEFT if nothing_left else NOT_NUMBERS)
     token = likeliest
     if row.config.temperature > 0.0:
         uniform = torch.rand((), generator=row.generator, dtype=torch.float64).item()
@@ -162,7 +163,8 @@ def seeded_generator(seed: int | None) -> torch.Generator:
 class Sampler:
     """Draws for the plain loop, as `sample_rows` does for the engine: same seed, same tokens.
 
-    Remembers what it drew, so that penalties count it; `prompt_tokens` are for the same.
+    Remembers what it drew, so that penalties count it; `prompt_tokens` are for the same. It is one
+    sequence: several rows at once are for settings without penalties.
     """
 
     def __init__(
