@@ -6,6 +6,9 @@ Never: who holds which block; the block pool knows.
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 
 from herd.model import ModelConfig
@@ -30,12 +33,8 @@ class PagedCache:
     ) -> None:
         shape = (config.n_layers, n_blocks, config.n_kv_heads)
         self.n_blocks = n_blocks
-        self.keys_LNKCP = torch.zeros(
-            (*shape, config.head_dim, BLOCK_TOKENS), dtype=dtype, device=device
-        )
-        self.values_LNKPC = torch.zeros(
-            (*shape, BLOCK_TOKENS, config.head_dim), dtype=dtype, device=device
-        )
+        self.keys_LNKCP = _zeros((*shape, config.head_dim, BLOCK_TOKENS), dtype, device)
+        self.values_LNKPC = _zeros((*shape, BLOCK_TOKENS, config.head_dim), dtype, device)
 
     def copy_block(self, source: int, target: int) -> None:
         """Make block `target` equal to block `source` in every layer."""
@@ -47,3 +46,11 @@ def block_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
     """Return the bytes of one block: keys and values of 16 tokens in all layers."""
     per_token = 2 * config.n_layers * config.n_kv_heads * config.head_dim
     return BLOCK_TOKENS * per_token * dtype.itemsize
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device | None) -> torch.Tensor:
+    """Return zeros which, on a CPU, take no memory before they are written: torch writes its own."""
+    if device is not None and device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    return torch.from_numpy(np.zeros(n_bytes, np.uint8)).view(dtype).view(shape)

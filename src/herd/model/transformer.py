@@ -36,7 +36,9 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.dim)
+        # Handed an empty weight: drawing one would, on the meta device, import seconds of compiler.
+        empty_VD = torch.empty(config.vocab_size, config.dim)
+        self.embedding = nn.Embedding(config.vocab_size, config.dim, _weight=empty_VD)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.norm = RmsNorm(config)
         if not config.tie_embeddings:
