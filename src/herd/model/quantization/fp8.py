@@ -11,6 +11,7 @@ from torch import nn
 
 from herd import ops
 from herd.model.quantization.fixed_dtypes import apply_keeping_dtypes
+from herd.model.quantization.row_blocks import quantize_in_blocks
 
 
 class Fp8Linear(nn.Module):
@@ -41,7 +42,7 @@ class Fp8Linear(nn.Module):
         """Quantise a matrix. Raises ValueError when it is not finite."""
         if not weight_NK.isfinite().all():
             raise ValueError("a weight is not finite")
-        return cls(*ops.quantize_fp8_rows(weight_NK.detach()))
+        return cls(*quantize_in_blocks(ops.quantize_fp8_rows, weight_NK))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's output in the input's dtype, shape [..., outputs]."""

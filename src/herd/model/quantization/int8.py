@@ -11,6 +11,7 @@ from torch import nn
 
 from herd import ops
 from herd.model.quantization.fixed_dtypes import apply_keeping_dtypes
+from herd.model.quantization.row_blocks import quantize_in_blocks
 
 
 class Int8Linear(nn.Module):
@@ -34,7 +35,7 @@ class Int8Linear(nn.Module):
     @classmethod
     def of(cls, weight_NK: torch.Tensor) -> "Int8Linear":
         """Quantise a matrix. Raises ValueError when it is not finite."""
-        weight_q_NK, scale_NG = ops.quantize_int8_weight(weight_NK.detach())
+        weight_q_NK, scale_NG = quantize_in_blocks(ops.quantize_int8_weight, weight_NK)
         return cls(weight_q_NK, scale_NG, in_features=weight_NK.shape[1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
