@@ -32,14 +32,14 @@ import herd
 from herd.foundation import available_cores, describe_environment, measure_ceilings
 from herd.inference import Engine, EngineConfig, Request, SamplingConfig, complete, open_engine
 from herd.language_model import LanguageModel
-from herd.model import quantize_model, save_gguf, save_hf
+from herd.model import save_gguf, save_hf
 
 MODEL = "smollm2-135m"
 N_PROMPT, N_NEW = 512, 64
 N_TOGETHER, N_SHORT_PROMPT, N_LONG_ANSWER = 16, 32, 128
 N_SHARED_PROMPT = 1000
 N_REPEATS = 7
-PEER_KINDS = ("q8_0", "f16", "bf16")
+PEER_KINDS = ("q8_0", "q4_0", "f16")
 GREEDY = SamplingConfig(temperature=0.0)
 FIRST_TOKEN = """
 import herd, sys

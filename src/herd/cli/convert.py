@@ -16,7 +16,7 @@ def convert(
         typer.Option(help="For hf and meta; without it, the source's own."),
     ] = None,
     kind: Annotated[
-        Literal["f32", "f16", "bf16", "q8_0"] | None,
+        Literal["f32", "f16", "bf16", "q8_0", "q4_0"] | None,
         typer.Option(help="For gguf: how matrices are stored; f16 if not given."),
     ] = None,
     shards: Annotated[

@@ -79,7 +79,7 @@ def test_greedy_continuations_are_equal_in_transformers(tmp_path, trained, byte_
         assert out[0, len(ids) :].tolist() == _greedy(trained, ids)[0]
 
 
-@pytest.mark.parametrize("kind", ["f32", "f16", "bf16", "q8_0"])
+@pytest.mark.parametrize("kind", ["f32", "f16", "bf16", "q8_0", "q4_0"])
 def test_greedy_continuations_are_equal_in_llama_cpp(tmp_path, trained, byte_level, kind):
     path = tmp_path / "model.gguf"
     save_gguf(trained, path, tokenizer=byte_level, kind=kind)

@@ -27,7 +27,7 @@ from herd.model.quantization import check_unquantized
 from herd.model.transformer import Transformer
 from herd.tokenizer import Tokenizer
 
-GgufKind = Literal["f32", "f16", "bf16", "q8_0"]
+GgufKind = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 PLAIN_TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK_TYPES = (
     *("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"),
@@ -40,9 +40,11 @@ FILE_TYPES = {
     "f16": gguf.LlamaFileType.MOSTLY_F16,
     "bf16": gguf.LlamaFileType.MOSTLY_BF16,
     "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+    "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
 }
+QUANTISED = (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q4_0)
 QUANTIZATION_VERSION = 2
-Q8_BLOCK = 32
+QUANTISED_BLOCK = 32
 UNUSED_TOKEN, UNUSED_SCORE = 5, -1000.0  # as llama.cpp's converter pads a vocabulary
 
 
@@ -84,7 +86,7 @@ def save_gguf(
 ) -> None:
     """Write one file with matrices of `kind`, norms in float32, and the vocabulary.
 
-    Under `q8_0`, a matrix whose rows are no multiple of 32 stays float16. `advance` is told the
+    Under `q8_0` and `q4_0`, a matrix whose rows are no multiple of 32 stays float16. `advance` is told the
     bytes of each tensor as it is done. Raises UserError when the file exists (unless `replace`),
     the disk is full, a value exceeds float16, the model is quantised already, or the tokenizer
     has more ids than the model.
@@ -207,9 +209,10 @@ def _plan(model: Transformer, kind: GgufKind) -> list[_Planned]:
 def _stored_kind(weight: torch.Tensor, kind: GgufKind) -> gguf.GGMLQuantizationType:
     if weight.dim() == 1:
         return gguf.GGMLQuantizationType.F32
-    if kind == "q8_0" and weight.shape[-1] % Q8_BLOCK:
+    stored = gguf.GGMLQuantizationType[kind.upper()]
+    if stored in QUANTISED and weight.shape[-1] % QUANTISED_BLOCK:
         return gguf.GGMLQuantizationType.F16
-    return gguf.GGMLQuantizationType[kind.upper()]
+    return stored
 
 
 def _write(
@@ -260,7 +263,7 @@ def _encoded(item: _Planned) -> NDArray[Any]:
         return weight.to(torch.bfloat16).contiguous().view(torch.int16).numpy()
     if item.kind == gguf.GGMLQuantizationType.F16:
         return _to_float16(weight, item.name).numpy()
-    if item.kind == gguf.GGMLQuantizationType.Q8_0:
+    if item.kind in QUANTISED:
         return _quantize(weight, item)
     return weight.float().contiguous().numpy()
 
@@ -276,12 +279,12 @@ def _to_float16(weight: torch.Tensor, name: str) -> torch.Tensor:
 
 
 def _quantize(weight: torch.Tensor, item: _Planned) -> NDArray[np.uint8]:
-    """Return blocks of 8-bit values, computed some at a time."""
+    """Return blocks of 8-bit or 4-bit values, computed some at a time."""
     if not weight.isfinite().all():
         raise UserError(f"{item.name} is not finite, so it cannot be quantised; export as bf16")
-    values = weight.reshape(-1, Q8_BLOCK)
+    values = weight.reshape(-1, QUANTISED_BLOCK)
     blocks = np.empty((len(values), item.n_bytes // len(values)), dtype=np.uint8)
-    step = CHUNK_VALUES // Q8_BLOCK
+    step = CHUNK_VALUES // QUANTISED_BLOCK
     for start in range(0, len(values), step):
         row = values[start : start + step].float().reshape(1, -1).numpy()
         quantized = gguf.quants.quantize(row, item.kind)
