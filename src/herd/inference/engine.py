@@ -165,6 +165,8 @@ class Engine:
             chunks = [sequence.chunk(n) for sequence, n in plan.n_tokens_of.items()]
             logits_RV = self._run(plan, chunks)
             self._postprocess(list(plan.n_tokens_of), chunks, logits_RV)
+        elif self._live:
+            raise AssertionError("requests wait, but nothing can run")  # rather than for ever
         outputs, self._ready = self._ready, []
         return outputs
 
@@ -177,6 +179,8 @@ class Engine:
         running, waiting = self._scheduler.running, self._scheduler.waiting
         self._scheduler.pool.check([sequence.blocks for sequence in running])
         assert not any(sequence.blocks for sequence in waiting), "a waiting sequence holds blocks"
+        for sequence in running:
+            assert len(sequence.blocks) <= blocks_for(len(sequence.tokens)), "an idle block is held"
         live = [sequence for sequences in self._live.values() for sequence in sequences]
         assert {*live} == {*running, *waiting}, "a live sequence neither runs nor waits"
         assert len(live) == len(running) + len(waiting), "a sequence runs or waits twice"
