@@ -90,7 +90,7 @@ class HalfRight:
                 if len(known) % 3 == 0 and guess:
                     guess[-1] = (guess[-1] + 1) % 97
                 return guess
-        return [0] * (len(known) % 5)
+        return [0, 97, -1][: len(known) % 5]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,17 @@ def test_guessing_ahead_changes_nothing_but_the_number_of_steps(
     assert engine.n_used_blocks == 0
 
 
+def test_guessing_ahead_respects_a_constraint(tiny_model: Transformer) -> None:
+    request = Request(
+        prompt=(1,), max_new_tokens=30, sampling=GREEDY, constraint=Grammar((3, 4), 9)
+    )
+    (plain,) = complete(Engine(TorchRunner(tiny_model, 60)), [request])[0]
+    proposer = HalfRight({request.prompt: plain.tokens})
+    engine = Engine(TorchRunner(tiny_model, 60), proposer=proposer)
+    assert_same(complete(engine, [request])[0], [plain])
+    assert engine.counters.n_accepted_tokens > 0
+
+
 def test_top_logprobs_are_the_likeliest_of_the_model(tiny_model: Transformer) -> None:
     engine = Engine(TorchRunner(tiny_model, 60))
     request = Request(prompt=(1, 2, 3), max_new_tokens=4, sampling=WARM, seed=1, n_top_logprobs=3)
@@ -319,8 +330,16 @@ def test_cancelling_frees_every_block_at_once(n_steps: int, tiny_model: Transfor
 class Grammar:
     """A constraint that allows ever the same tokens, up to a length, and may break on the way."""
 
-    def __init__(self, allowed: Sequence[int], length: int, breaks_at: int | None = None) -> None:
+    def __init__(
+        self,
+        allowed: Sequence[int],
+        length: int,
+        *,
+        breaks_at: int | None = None,
+        n_vocabulary: int = 97,
+    ) -> None:
         self.allowed, self.length, self.breaks_at = allowed, length, breaks_at
+        self.n_vocabulary = n_vocabulary
 
     def start(self) -> "GrammarState":
         return GrammarState(self)
@@ -337,7 +356,7 @@ class GrammarState:
     must_stop = finished
 
     def allowed_mask(self) -> torch.Tensor:
-        mask = torch.zeros(97, dtype=torch.bool)
+        mask = torch.zeros(self._grammar.n_vocabulary, dtype=torch.bool)
         mask[list(self._grammar.allowed)] = True
         return mask
 
@@ -377,8 +396,12 @@ def nan_for_token_90(model: Transformer) -> Transformer:
             Request(prompt=SHARED, max_new_tokens=9, constraint=Grammar((), 9)),
             "no token is left to draw",
         ),
+        (
+            Request(prompt=SHARED, max_new_tokens=9, constraint=Grammar((3,), 9, n_vocabulary=60)),
+            "ValueError: a mask of 60 for 97 tokens",
+        ),
     ],
-    ids=["nan", "constraint raises", "constraint allows nothing"],
+    ids=["nan", "constraint raises", "constraint allows nothing", "constraint of another model"],
 )
 @pytest.mark.parametrize("n_samples", [1, 3])
 def test_a_request_that_fails_ends_alone(

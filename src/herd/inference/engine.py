@@ -217,7 +217,7 @@ class Engine:
             for s, query, found in zip(
                 asked, queries, self._proposer.propose(queries), strict=True
             ):
-                s.proposals = found[: query.n_tokens]
+                s.proposals = _known(found[: query.n_tokens], self._runner.config.vocab_size)
 
     def _run(self, plan: Plan, chunks: Sequence[Chunk]) -> torch.Tensor:
         for source, target in plan.copies:
@@ -297,7 +297,8 @@ class Engine:
         self.counters.n_new_tokens += output.id is not None
         if output.finish_reason:
             self._leave(sequence, damaged=output.finish_reason == "error")
-            self.counters.n_cached_tokens += sequence.n_cached_tokens
+            if sequence.sample == 0:  # the others share its prompt
+                self.counters.n_cached_tokens += sequence.n_cached_tokens
             others = self._live[sequence.ticket]
             others.remove(sequence)
             if not others:
@@ -307,6 +308,11 @@ class Engine:
         self._scheduler.remove(sequence, forget=damaged)
         if self._proposer is not None:
             self._proposer.release(sequence.key)
+
+
+def _known(ids: list[int], vocab_size: int) -> list[int]:
+    """Return the ids before the first that the model does not know; a draft model may know more."""
+    return next((ids[:i] for i, each in enumerate(ids) if not 0 <= each < vocab_size), ids)
 
 
 def _rows_of(logits_RV: torch.Tensor, rows: list[int]) -> torch.Tensor:

@@ -70,7 +70,10 @@ class SampledSequence(TokenSequence):
             too_early = len(self.new_tokens) < request.min_new_tokens
             row.banned_ids = request.stop_ids if too_early else ()
         if self._constraint is not None:
-            row.allowed_mask = self._constraint.allowed_mask()
+            mask_V = self._constraint.allowed_mask()
+            if len(mask_V) < row.vocab_size:  # the sampler would fail, and with it the whole step
+                raise ValueError(f"a mask of {len(mask_V)} for {row.vocab_size} tokens")
+            row.allowed_mask = mask_V
         return row
 
     def take(self, drawn: Drawn) -> Output:

@@ -81,6 +81,8 @@ class Scheduler:
         """
         parent.n_slots = 1
         n_room = max(0, self._max_running - len(self.running))
+        for sample in samples:
+            sample.has_run, sample.n_cached_tokens = True, parent.n_cached_tokens
         for sample in samples[:n_room]:
             sample.blocks = list(parent.blocks)
             for block in sample.blocks:
@@ -182,8 +184,9 @@ class Scheduler:
         sequence.blocks = cached
         sequence.n_published = len(cached)
         sequence.n_computed = len(cached) * BLOCK_TOKENS
-        sequence.n_cached_tokens = max(sequence.n_cached_tokens, sequence.n_computed)
-        sequence.is_running = True
+        if not sequence.has_run:
+            sequence.n_cached_tokens = sequence.n_computed
+        sequence.is_running = sequence.has_run = True
         self.running.append(sequence)
         if self._prefix_caching:
             for content in sequence.hashes(len(sequence.tokens) // BLOCK_TOKENS)[len(cached) :]:

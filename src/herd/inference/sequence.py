@@ -34,7 +34,8 @@ class TokenSequence:
         self.proposals: list[int] = []
         self.n_computed = 0
         self.n_published = 0
-        self.n_cached_tokens = 0
+        self.n_cached_tokens = 0  # of the prompt, when it first ran
+        self.has_run = False
         self.n_slots = 1
         self.is_running = False
         self._salt = salt
