@@ -24,7 +24,7 @@ from herd.inference.sampler import SamplingRow, sample_rows
 from herd.inference.scheduler import Plan, Scheduler
 from herd.inference.scored_sequence import ScoredSequence, n_tokens_scored
 from herd.inference.sequence import TokenSequence
-from herd.inference.speculation import ProposalQuery, Proposer
+from herd.inference.speculation import Proposer, guess_ahead
 from herd.tokenizer import Tokenizer
 
 
@@ -159,7 +159,13 @@ class Engine:
 
         After an error of the runner or the proposer the engine is as it was before the step.
         """
-        self._propose()
+        if self._proposer is not None:
+            guess_ahead(
+                self._proposer,
+                self._scheduler.running,
+                n_tokens=self.config.n_proposals,
+                vocab_size=self._runner.config.vocab_size,
+            )
         plan = self._scheduler.schedule()
         if plan.n_tokens_of:
             chunks = [sequence.chunk(n) for sequence, n in plan.n_tokens_of.items()]
@@ -202,22 +208,6 @@ class Engine:
     def _next_key(self) -> int:
         self._n_keys += 1
         return self._n_keys
-
-    def _propose(self) -> None:
-        if self._proposer is None:
-            return
-        asked = [
-            sequence
-            for sequence in self._scheduler.running
-            if isinstance(sequence, SampledSequence) and sequence.may_be_guessed
-        ]
-        limit = self.config.n_proposals
-        queries = [ProposalQuery(s.key, s.tokens, min(limit, s.n_left - 1)) for s in asked]
-        if queries:
-            for s, query, found in zip(
-                asked, queries, self._proposer.propose(queries), strict=True
-            ):
-                s.proposals = _known(found[: query.n_tokens], self._runner.config.vocab_size)
 
     def _run(self, plan: Plan, chunks: Sequence[Chunk]) -> torch.Tensor:
         for source, target in plan.copies:
@@ -308,11 +298,6 @@ class Engine:
         self._scheduler.remove(sequence, forget=damaged)
         if self._proposer is not None:
             self._proposer.release(sequence.key)
-
-
-def _known(ids: list[int], vocab_size: int) -> list[int]:
-    """Return the ids before the first that the model does not know; a draft model may know more."""
-    return next((ids[:i] for i, each in enumerate(ids) if not 0 <= each < vocab_size), ids)
 
 
 def _rows_of(logits_RV: torch.Tensor, rows: list[int]) -> torch.Tensor:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from herd.inference.sampled_sequence import SampledSequence
+from herd.inference.sequence import TokenSequence
+
 
 class ProposalQuery(NamedTuple):
     """A sequence about to be continued: what comes after `tokens`, up to `n_tokens` of it?
@@ -32,3 +35,20 @@ class Proposer(Protocol):
     def release(self, key: int) -> None:
         """Forget a sequence: it has ended. The key may never have been asked about."""
         ...
+
+
+def guess_ahead(
+    proposer: Proposer, sequences: Sequence[TokenSequence], *, n_tokens: int, vocab_size: int
+) -> None:
+    """Set the proposals of all sequences of which the next step could bring several tokens."""
+    asked = [s for s in sequences if isinstance(s, SampledSequence) and s.may_be_guessed]
+    queries = [ProposalQuery(s.key, s.tokens, min(n_tokens, s.n_left - 1)) for s in asked]
+    if not queries:
+        return
+    for sequence, query, ids in zip(asked, queries, proposer.propose(queries), strict=True):
+        sequence.proposals = _known(ids[: query.n_tokens], vocab_size)
+
+
+def _known(ids: list[int], vocab_size: int) -> list[int]:
+    """Return the ids before the first that the model does not know; a draft model may know more."""
+    return next((ids[:i] for i, each in enumerate(ids) if not 0 <= each < vocab_size), ids)
