@@ -7,10 +7,9 @@ Never: the loop, the formats or the weights themselves; this joins them.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack, overload
+from typing import Unpack, overload
 
 import torch
 
@@ -31,15 +30,21 @@ from herd.foundation import (
 )
 from herd.inference import (
     Completion,
-    Constraint,
+    ConstraintCompiler,
+    DraftModel,
     Engine,
     EngineConfig,
+    FreshEngine,
+    PromptLookup,
+    Proposer,
     Request,
-    SamplingConfig,
     Score,
+    Settings,
     TextGeneration,
+    check_draft,
     complete,
-    open_engine,
+    open_runner,
+    request_of,
     score,
 )
 from herd.model import (
@@ -58,36 +63,7 @@ from herd.model import (
 from herd.tokenizer import Tokenizer
 from herd.tokenizer import load as load_tokenizer
 
-DEFAULT_NEW_TOKENS = 256
 DEFAULT_ANSWER_TOKENS = 1024
-
-
-class Settings(TypedDict, total=False):
-    """How to generate.
-
-    Ends at the model's stop token, before a `stop` string, after `max_new_tokens` (256; an answer
-    in a chat: 1,024) or where the context is full; never before `min_new_tokens` (0). `temperature`
-    (0.6) 0 is greedy; `top_p` (0.9), `top_k` (0: off), `min_p` (0: off) narrow the choice; the
-    penalties and `logit_bias` are those of `SamplingConfig`; `seed` (None: another each time)
-    replays it. `constraint` makes the text follow a JSON schema, a regular expression or a grammar.
-    """
-
-    max_new_tokens: int
-    min_new_tokens: int
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repetition_penalty: float
-    frequency_penalty: float
-    presence_penalty: float
-    logit_bias: Mapping[int, float]
-    seed: int | None
-    stop: str | Sequence[str]
-    constraint: Constraint | None
-
-
-SAMPLING_SETTINGS = frozenset(field.name for field in dataclasses.fields(SamplingConfig))
 
 
 def load(
@@ -97,6 +73,7 @@ def load(
     device: torch.device | str | None = None,
     chat_format: str | None = None,
     quantize: QuantizationScheme | None = None,
+    draft: str | Path | None = None,
     cache_bytes: int | None = None,
     engine: EngineConfig | None = None,
 ) -> LanguageModel:
@@ -105,9 +82,10 @@ def load(
     A known name that is not on this machine yet is pulled, with progress on stderr. `dtype` None is
     float32 on a CPU with room for it, so that logits are exact, and bfloat16 otherwise.
     `chat_format` (llama2, llama3, chatml) is for models tuned for dialog whose files do not say how.
-    `quantize` "int8" is the fastest on a CPU; "fp8_ffn" is the Llama 3 paper's for GPUs. `cache_bytes`
-    and `engine` are for `open_engine`. Raises UserError when anything is missing, broken, does not
-    fit together, or does not fit the memory.
+    `quantize` "int8" is the fastest on a CPU; "fp8_ffn" is the Llama 3 paper's for GPUs. `draft`
+    guesses tokens ahead: "lookup", or a smaller model of the same vocabulary; answers stay the same.
+    `cache_bytes` and `engine` are for `open_engine`. Raises UserError when anything is missing,
+    broken, does not fit together, or does not fit the memory.
     """
     path = find_model(target)
     device = torch.device(device) if device is not None else default_device()
@@ -119,6 +97,9 @@ def load(
     model = load_weights(path, dtype=dtype, device=device)
     if quantize is not None and scheme_of(model) != quantize:
         quantize_model(model, quantize)
+    new_proposer = None
+    if draft is not None:
+        new_proposer = _proposers(draft, config, tokenizer, dtype, device, quantize)
     return LanguageModel(
         model,
         tokenizer,
@@ -126,7 +107,26 @@ def load(
         chat_format=chat_format,
         cache_bytes=cache_bytes,
         engine=engine,
+        new_proposer=new_proposer,
     )
+
+
+def _proposers(
+    draft: str | Path,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantize: QuantizationScheme | None,
+) -> Callable[[], Proposer]:
+    """Return what makes a proposer for each new engine: a look-up, or a model loaded once."""
+    if draft == "lookup":
+        return PromptLookup
+    small = load(draft, dtype=dtype, device=device, quantize=quantize)
+    check_draft(
+        small.model.config, config, draft_tokenizer=small.tokenizer, target_tokenizer=tokenizer
+    )
+    return lambda: DraftModel(open_runner(small.model), target=config)
 
 
 def _check_memory(config: ModelConfig, dtype: torch.dtype, device: torch.device, name: str) -> None:
@@ -162,33 +162,21 @@ class LanguageModel:
         chat_format: str | None = None,
         cache_bytes: int | None = None,
         engine: EngineConfig | None = None,
+        new_proposer: Callable[[], Proposer] | None = None,
     ) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
         self._chat_format = format_named(chat_format) if chat_format else None
-        self._cache_bytes = cache_bytes
-        self._engine_config = engine
-        self._engine: tuple[int, Engine] | None = (
-            None  # with the state of the weights it was made for
+        self._engine = FreshEngine(
+            model, tokenizer, config=engine, cache_bytes=cache_bytes, new_proposer=new_proposer
         )
+        self._compiler: ConstraintCompiler | None = None  # made when the first constraint comes
 
     @property
     def engine(self) -> Engine:
-        """Return the engine all text comes from; a new one when the weights have changed in place.
-
-        Then what was cached and packed of the old ones is stale, as in training between two answers.
-        """
-        state = _weights_state(self.model)
-        if self._engine is None or self._engine[0] != state:
-            engine = open_engine(
-                self.model,
-                self.tokenizer,
-                config=self._engine_config,
-                cache_bytes=self._cache_bytes,
-            )
-            self._engine = state, engine
-        return self._engine[1]
+        """Return the engine that all text comes from, for the weights as they are now."""
+        return self._engine.current
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> torch.Tensor:
@@ -317,26 +305,16 @@ class LanguageModel:
         *,
         continues: bool = True,
     ) -> Request:
-        sampling = {name: value for name, value in settings.items() if name in SAMPLING_SETTINGS}
-        stop = settings.get("stop", ())
-        return Request(
-            prompt=tuple(ids),
-            max_new_tokens=settings.get("max_new_tokens", DEFAULT_NEW_TOKENS),
-            min_new_tokens=settings.get("min_new_tokens", 0),
-            sampling=SamplingConfig(**sampling),  # type: ignore[arg-type]
-            seed=settings.get("seed"),
+        if self._compiler is None:
+            self._compiler = ConstraintCompiler(self.tokenizer)
+        return request_of(
+            ids,
+            settings,
             stop_ids=stop_ids,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
             vocab_size=self.tokenizer.vocab_size,
-            constraint=settings.get("constraint"),
+            compiler=self._compiler,
             continues=continues,
         )
-
-
-def _weights_state(model: Transformer) -> int:
-    """Return a number that changes whenever a weight is changed in place or replaced."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return hash(tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors))
 
 
 def _read_out(generation: TextGeneration) -> str:

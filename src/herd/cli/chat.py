@@ -8,7 +8,8 @@ import typer
 
 if TYPE_CHECKING:
     from herd.dialog import Message
-    from herd.language_model import LanguageModel, Settings
+    from herd.inference import Settings
+    from herd.language_model import LanguageModel
 
 
 def chat(

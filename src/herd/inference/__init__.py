@@ -5,15 +5,19 @@ Never: HTTP, dialogs.
 """
 
 from herd.inference.cache import GrowingCache
+from herd.inference.constraints import Constraint, ConstraintCompiler, ConstraintLimits
+from herd.inference.draft_model import DraftModel, check_draft
 from herd.inference.engine import Engine, QueueFullError
 from herd.inference.engine_config import EngineConfig, EngineCounters
+from herd.inference.engine_thread import EngineThread
+from herd.inference.fresh_engine import FreshEngine
 from herd.inference.generate import SampledToken, check_prompt, generate, stream
 from herd.inference.local_engine import open_engine, open_runner
 from herd.inference.native.native_runner import NativeRunner, why_not_native
 from herd.inference.offline import complete
+from herd.inference.prompt_lookup import PromptLookup
 from herd.inference.request import (
     Completion,
-    Constraint,
     FinishReason,
     Output,
     Request,
@@ -25,6 +29,8 @@ from herd.inference.runner import Chunk, Runner
 from herd.inference.sampler import Sampler, next_token_probabilities
 from herd.inference.sampling_config import SamplingConfig
 from herd.inference.scoring import score
+from herd.inference.settings import Settings, request_of
+from herd.inference.speculation import Proposer
 from herd.inference.stop_strings import StopStrings
 from herd.inference.text_generation import TextGeneration
 from herd.inference.torch_runner import TorchRunner
@@ -33,13 +39,20 @@ __all__ = [
     "Chunk",
     "Completion",
     "Constraint",
+    "ConstraintCompiler",
+    "ConstraintLimits",
+    "DraftModel",
     "Engine",
     "EngineConfig",
     "EngineCounters",
+    "EngineThread",
     "FinishReason",
+    "FreshEngine",
     "GrowingCache",
     "NativeRunner",
     "Output",
+    "PromptLookup",
+    "Proposer",
     "QueueFullError",
     "Request",
     "Runner",
@@ -48,16 +61,19 @@ __all__ = [
     "SamplingConfig",
     "Score",
     "ScoreRequest",
+    "Settings",
     "StopStrings",
     "TextGeneration",
     "TokenLogprob",
     "TorchRunner",
+    "check_draft",
     "check_prompt",
     "complete",
     "generate",
     "next_token_probabilities",
     "open_engine",
     "open_runner",
+    "request_of",
     "score",
     "stream",
     "why_not_native",

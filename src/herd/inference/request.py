@@ -53,7 +53,7 @@ class ConstraintState(Protocol):
         ...
 
 
-class Constraint(Protocol):
+class CompiledConstraint(Protocol):
     """A grammar that answers have to follow; many answers may."""
 
     def start(self) -> ConstraintState:
@@ -83,7 +83,7 @@ class Request:
     stop_ids: frozenset[int] = frozenset()
     stop: tuple[str, ...] = ()
     vocab_size: int | None = None
-    constraint: Constraint | None = None
+    constraint: CompiledConstraint | None = None
     continues: bool = True
     cache_salt: str = ""
 

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_grammar import compile_error, grammar_text
-from herd.inference.constraint_limits import ConstraintLimits
-from herd.inference.constraint_process import ConstraintProcess, WorkerStopped
-from herd.inference.constraint_state import CompiledConstraint, unpack
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
-from herd.inference.constraint_worker import build_matcher
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.grammar import compile_error, grammar_text
+from herd.inference.constraints.limits import ConstraintLimits
+from herd.inference.constraints.process import ConstraintProcess, WorkerStopped
+from herd.inference.constraints.state import CompiledConstraint, unpack
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
+from herd.inference.constraints.worker import build_matcher
 from herd.tokenizer import Tokenizer
 
 

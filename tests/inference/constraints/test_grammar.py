@@ -6,8 +6,8 @@ from typing import Any
 import llguidance
 import pytest
 
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_grammar import compile_error, grammar_text
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.grammar import compile_error, grammar_text
 
 BYTES = llguidance.LLTokenizer("byte")
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from herd.foundation import UserError
-from herd.inference.constraint_regex import check_size, expanded_size
+from herd.inference.constraints.regex import check_size, expanded_size
 
 PIECES = st.recursive(
     st.sampled_from(["a", r"\d", "[a-z]", r"\p{L}", "[]x{9}]", r"\{"]).map(lambda p: (p, 1)),

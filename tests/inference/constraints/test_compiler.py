@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_compiler import ConstraintCompiler
-from herd.inference.constraint_limits import ConstraintLimits
+from herd.inference.constraints.compiler import ConstraintCompiler
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.limits import ConstraintLimits
 from herd.tokenizer import Tokenizer, train_bpe
 
 # llguidance 1.9 follows references without end: the stack overflows, and the process is gone.

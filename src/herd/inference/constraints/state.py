@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 
 from herd.foundation import UserError
-from herd.inference.constraint_bounds import JsonPosition, advance, keep_bounds
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
-from herd.inference.constraint_worker import DEAD_END
+from herd.inference.constraints.bounds import JsonPosition, advance, keep_bounds
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
+from herd.inference.constraints.worker import DEAD_END
 
 BITS = 32
 

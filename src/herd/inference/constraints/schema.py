@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from herd.foundation import UserError
-from herd.inference.constraint_regex import check_size
+from herd.inference.constraints.regex import check_size
 
 TYPES = ("null", "boolean", "object", "array", "number", "integer", "string")
 # llguidance refuses these, and so does everybody who turns schemas into grammars.

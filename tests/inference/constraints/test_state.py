@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_compiler import ConstraintCompiler
-from herd.inference.constraint_grammar import grammar_text
-from herd.inference.constraint_limits import ConstraintLimits
-from herd.inference.constraint_state import CompiledConstraint, ConstraintState
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
-from herd.inference.constraint_worker import build_matcher
+from herd.inference.constraints.compiler import ConstraintCompiler
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.grammar import grammar_text
+from herd.inference.constraints.limits import ConstraintLimits
+from herd.inference.constraints.state import CompiledConstraint, ConstraintState
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
+from herd.inference.constraints.worker import build_matcher
 from herd.tokenizer import Tokenizer, train_bpe
 
 TEXT = 'abab abxx {"a": 12, "b": [true, null, "x\\n"]} aab 1.5e3 xxx é è 2026-01-31 ' * 9

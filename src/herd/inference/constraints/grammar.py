@@ -14,9 +14,9 @@ from typing import Any
 import llguidance
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_schema import Schema, refusal, subschemas
-from herd.inference.constraint_worker import DEAD_END
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.schema import Schema, refusal, subschemas
+from herd.inference.constraints.worker import DEAD_END
 
 # Free white space invites models to write it for ever; one space is what most of them write.
 COMPACT_JSON = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from herd.inference.constraint_bounds import (
+from herd.inference.constraints.bounds import (
     MAX_DIGITS,
     MAX_LEVELS,
     JsonPosition,
     advance,
     keep_bounds,
 )
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
 
 TOKENS = (b"1", b"234", b".", b".5", b"}", b'":[', b"a", b"e", b'"')
 VOCABULARY = ConstraintVocabulary(TOKENS, ())

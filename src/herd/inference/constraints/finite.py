@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from herd.inference.constraint_schema import (
+from herd.inference.constraints.schema import (
     TYPES,
     Schema,
     is_local,

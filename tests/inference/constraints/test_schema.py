@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from herd.foundation import UserError
-from herd.inference.constraint_finite import check_finite
-from herd.inference.constraint_schema import MAX_DEPTH, check_schema, resolve, subschemas
+from herd.inference.constraints.finite import check_finite
+from herd.inference.constraints.schema import MAX_DEPTH, check_schema, resolve, subschemas
 
 ENDLESS = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from herd.inference.constraint_vocabulary import DIGITS, ConstraintVocabulary
+from herd.inference.constraints.vocabulary import DIGITS, ConstraintVocabulary
 
 MAX_DIGITS = 15
 MAX_EXPONENT_DIGITS = 2

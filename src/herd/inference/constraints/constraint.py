@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from herd.foundation import UserError
-from herd.inference.constraint_finite import check_finite
-from herd.inference.constraint_regex import check_size
-from herd.inference.constraint_schema import check_schema
+from herd.inference.constraints.finite import check_finite
+from herd.inference.constraints.regex import check_size
+from herd.inference.constraints.schema import check_schema
 
 ConstraintKind = Literal["json_schema", "json_object", "regex", "grammar"]
 MAX_SOURCE_BYTES = 1 << 20

@@ -9,9 +9,9 @@ import sentencepiece
 import tokenizers
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
-from herd.inference.constraint_compiler import ConstraintCompiler
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
+from herd.inference.constraints.compiler import ConstraintCompiler
+from herd.inference.constraints.constraint import Constraint
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
 from herd.tokenizer import Tokenizer, load, train_bpe
 
 TEXT = 'The herd grazes; a llama\'s coat is warm. 12 345 {"key": [1.5, true]} caf\u00e9 ' * 20

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herd.foundation import UserError
-from herd.inference.constraint_worker import build_tokenizer
+from herd.inference.constraints.worker import build_tokenizer
 from herd.tokenizer import Tokenizer
 
 DIGITS = b"0123456789"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from herd.foundation import UserError
-from herd.inference.constraint import Constraint
+from herd.inference.constraints.constraint import Constraint
 
 
 def test_equal_demands_are_equal_values() -> None:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import IO
 
 from herd.foundation import format_bytes, format_seconds
-from herd.inference import constraint_worker
-from herd.inference.constraint_limits import ConstraintLimits
-from herd.inference.constraint_vocabulary import ConstraintVocabulary
+from herd.inference.constraints import worker
+from herd.inference.constraints.limits import ConstraintLimits
+from herd.inference.constraints.vocabulary import ConstraintVocabulary
 
 START_TIME_S = 60.0  # to start Python and build the tokens' trie, on however busy a machine
 
@@ -54,7 +54,7 @@ class ConstraintProcess:
     def _start(self) -> None:
         self.close()
         # By path, not as a module: the package would import torch. -P: nothing beside the file.
-        command = [sys.executable, "-P", constraint_worker.__file__]
+        command = [sys.executable, "-P", worker.__file__]
         self._child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -1,0 +1,78 @@
+"""What a caller may say of one generation, and the request that it makes.
+
+In: keyword arguments of a front door. Out: a `Request`.
+Never: text or dialogs; whoever calls has turned them into ids.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from herd.inference.constraints import Constraint, ConstraintCompiler
+from herd.inference.request import Request
+from herd.inference.sampling_config import SamplingConfig
+
+DEFAULT_NEW_TOKENS = 256
+
+
+class Settings(TypedDict, total=False):
+    """How to generate.
+
+    Ends at the model's stop token, before a `stop` string, after `max_new_tokens` (256; an answer
+    in a chat: 1,024) or where the context is full; never before `min_new_tokens` (0). `temperature`
+    (0.6) 0 is greedy; `top_p` (0.9), `top_k` (0: off), `min_p` (0: off) narrow the choice; the
+    penalties and `logit_bias` are those of `SamplingConfig`; `seed` (None: another each time)
+    replays it. `constraint` makes the text follow a JSON schema, a regular expression or a grammar.
+    """
+
+    max_new_tokens: int
+    min_new_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    frequency_penalty: float
+    presence_penalty: float
+    logit_bias: Mapping[int, float]
+    seed: int | None
+    stop: str | Sequence[str]
+    constraint: Constraint | None
+
+
+def request_of(
+    prompt: Sequence[int],
+    settings: Settings,
+    *,
+    stop_ids: frozenset[int],
+    vocab_size: int,
+    compiler: ConstraintCompiler,
+    continues: bool = True,
+) -> Request:
+    """Return the request, checked; a constraint is compiled now.
+
+    Raises UserError for settings that make no sense, and for a constraint that cannot be met.
+    """
+    names = {field.name for field in dataclasses.fields(SamplingConfig)}
+    sampling = {name: value for name, value in settings.items() if name in names}
+    stop = settings.get("stop", ())
+    constraint = settings.get("constraint")
+    compiled = None
+    if constraint is not None:
+        compiled = compiler.compile(
+            constraint, stop_ids=stop_ids, vocab_size=vocab_size, continues=continues
+        )
+    return Request(
+        prompt=tuple(prompt),
+        max_new_tokens=settings.get("max_new_tokens", DEFAULT_NEW_TOKENS),
+        min_new_tokens=settings.get("min_new_tokens", 0),
+        sampling=SamplingConfig(**sampling),  # type: ignore[arg-type]
+        seed=settings.get("seed"),
+        stop_ids=stop_ids,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        vocab_size=vocab_size,
+        constraint=compiled,
+        continues=continues,
+    )
