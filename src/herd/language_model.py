@@ -55,9 +55,7 @@ from herd.model import (
     find_model,
     load_weights,
     parameter_count,
-    quantize_model,
     read_config,
-    scheme_of,
     weight_bytes,
 )
 from herd.tokenizer import Tokenizer
@@ -93,10 +91,8 @@ def load(
     config = read_config(path)
     check_vocabulary(config, tokenizer, path)
     dtype = dtype or _choose_dtype(parameter_count(config), device)
-    _check_memory(config, dtype, device, str(target))
-    model = load_weights(path, dtype=dtype, device=device)
-    if quantize is not None and scheme_of(model) != quantize:
-        quantize_model(model, quantize)
+    _check_memory(config, dtype, device, quantize, str(target))
+    model = load_weights(path, dtype=dtype, device=device, scheme=quantize)
     new_proposer = None
     if draft is not None:
         new_proposer = _proposers(draft, config, tokenizer, dtype, device, quantize)
@@ -129,11 +125,20 @@ def _proposers(
     return lambda: DraftModel(open_runner(small.model), target=config)
 
 
-def _check_memory(config: ModelConfig, dtype: torch.dtype, device: torch.device, name: str) -> None:
+def _check_memory(
+    config: ModelConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantize: QuantizationScheme | None,
+    name: str,
+) -> None:
     """Refuse what cannot fit before any of it is read."""
     if device.type != "cpu":
         return
-    needed_bytes, there_bytes = weight_bytes(config, dtype), detect_hardware().memory_bytes
+    needed_bytes, there_bytes = (
+        weight_bytes(config, dtype, quantize),
+        detect_hardware().memory_bytes,
+    )
     if needed_bytes > there_bytes:
         raise UserError(
             f"{name} has {parameter_count(config):,} parameters, {format_bytes(needed_bytes)} in "
@@ -188,7 +193,7 @@ class LanguageModel:
             raise UserError(
                 f"ids must lie between 0 and {vocabulary - 1:,}, the model's vocabulary"
             )
-        tokens_1T = torch.tensor([list(ids)], device=self.model.output_weight_VD.device)
+        tokens_1T = torch.tensor([list(ids)], device=self.model.embedding.weight.device)
         return self.model(tokens_1T)[0].float().cpu()  # type: ignore[no-any-return]
 
     @overload

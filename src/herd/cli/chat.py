@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,13 @@ def chat(
         str | None,
         typer.Option("--format", help="llama2, llama3 or chatml, if the files do not say."),
     ] = None,
+    quantize: Annotated[
+        Literal["int8", "fp8_ffn", "fp8_all"] | None,
+        typer.Option(help="Narrower weights; int8 is the fastest on a CPU."),
+    ] = None,
+    draft: Annotated[
+        str | None, typer.Option(help="Guess ahead: lookup, or a smaller model's name.")
+    ] = None,
 ) -> None:
     """Talk with a model.
 
@@ -33,7 +40,7 @@ def chat(
     """
     from herd.language_model import load
 
-    lm = load(model, chat_format=chat_format)
+    lm = load(model, chat_format=chat_format, quantize=quantize, draft=draft)
     _ = lm.chat_format  # a base model is refused before the first question, not after it
     settings: Settings = {
         "temperature": temperature,

@@ -2,9 +2,13 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from herd.inference import Constraint
 
 
 def generate(
@@ -14,8 +18,21 @@ def generate(
     temperature: Annotated[float, typer.Option(help="0 always takes the likeliest token.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Keep the likeliest tokens up to this mass.")] = 0.9,
     top_k: Annotated[int, typer.Option(help="Keep this many tokens; 0 keeps all.")] = 0,
+    min_p: Annotated[float, typer.Option(help="Drop tokens below this share of the top's.")] = 0.0,
+    repetition_penalty: Annotated[float, typer.Option(help="Above 1, repeat less.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same text.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="Stop before this text.")] = None,
+    json_schema: Annotated[
+        Path | None, typer.Option(help="A file with a JSON schema that the text will follow.")
+    ] = None,
+    regex: Annotated[str | None, typer.Option(help="A pattern the whole text will match.")] = None,
+    quantize: Annotated[
+        Literal["int8", "fp8_ffn", "fp8_all"] | None,
+        typer.Option(help="Narrower weights; int8 is the fastest on a CPU."),
+    ] = None,
+    draft: Annotated[
+        str | None, typer.Option(help="Guess ahead: lookup, or a smaller model's name.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Continue a prompt.
@@ -25,20 +42,44 @@ def generate(
     text = _read_stdin() if prompt == "-" else prompt
     from herd.language_model import load  # after stdin is read: torch takes seconds to import
 
-    generation = load(model).stream(
+    constraint = _constraint(json_schema, regex)
+    generation = load(model, quantize=quantize, draft=draft).stream(
         text,
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,
         top_k=top_k,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
         seed=seed,
         stop=stop or (),
+        constraint=constraint,
     )
     for piece in generation:
         if not as_json:
             sys.stdout.write(piece)
             sys.stdout.flush()
     print(json.dumps(_report(text, generation), ensure_ascii=False) if as_json else "")
+
+
+def _constraint(json_schema: Path | None, regex: str | None) -> "Constraint | None":
+    from herd.foundation import UserError
+    from herd.inference import Constraint
+
+    if json_schema is not None and regex is not None:
+        raise UserError("--json-schema and --regex exclude each other; give one")
+    if json_schema is not None:
+        return Constraint.json_schema(_read_text(json_schema))
+    return None if regex is None else Constraint.regex(regex)
+
+
+def _read_text(path: Path) -> str:
+    from herd.foundation import UserError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start})") from error
 
 
 def _read_stdin() -> str:

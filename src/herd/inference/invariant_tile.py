@@ -43,8 +43,8 @@ class InvariantTile:
         key_S = torch.arange(n_blocks * BLOCK_TOKENS, device=device)
         self._pieces = list(
             zip(
-                table_BN.split(PIECE_BLOCKS, dim=1),
-                (key_S >= length_B11).split(PIECE_BLOCKS * BLOCK_TOKENS, dim=2),
+                torch.split(table_BN, PIECE_BLOCKS, dim=1),
+                torch.split(key_S >= length_B11, PIECE_BLOCKS * BLOCK_TOKENS, dim=2),
                 strict=True,
             )
         )
@@ -59,7 +59,7 @@ class InvariantTile:
         n_rows, n_kv_heads = self._n_rows, k_BTKC.shape[2]
         write(self._cache, layer, self._rows, k_BTKC[0, :n_rows], v_BTKC[0, :n_rows])
         # Batch of the products: row and key-value head; rows of each: the queries that share it.
-        q_BKGC = q_BTHC[0].float().unflatten(1, (n_kv_heads, -1)) / q_BTHC.shape[3] ** 0.5
+        q_BKGC = torch.unflatten(q_BTHC[0].float(), 1, (n_kv_heads, -1)) / q_BTHC.shape[3] ** 0.5
         peak_BKG1 = torch.full_like(q_BKGC[..., :1], -torch.inf)
         total_BKG1 = torch.zeros_like(peak_BKG1)
         mixed_BKGC = torch.zeros_like(q_BKGC)
