@@ -1,7 +1,7 @@
 """How fast is the engine beside llama.cpp, on the same weights in the same run?
 
 SmolLM2-135M, random tokens as prompts. llama.cpp is the wheel `xllamacpp`, on GGUF files that we write from the same
-weights, with as many threads as there are cores. Both sides take turns, so that a noisy neighbour slows both; medians
+weights, each in a process of its own, with as many threads as there are cores. Both sides take turns, so that a noisy neighbour slows both; medians
 are compared, quartiles printed. Ours is int8 (groups of 32, like Q8_0) unless a key says float32.
 
     python benchmarks/decode.py
@@ -19,17 +19,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import xllamacpp
+from peers.llama_cpp import LlamaCpp, random_tokens
 
 import herd
-from herd.foundation import available_cores, describe_environment, measure_ceilings
+from herd.foundation import describe_environment, measure_ceilings
 from herd.inference import Engine, EngineConfig, Request, SamplingConfig, complete, open_engine
 from herd.language_model import LanguageModel
 from herd.model import save_gguf, save_hf
@@ -38,8 +37,9 @@ MODEL = "smollm2-135m"
 N_PROMPT, N_NEW = 512, 64
 N_TOGETHER, N_SHORT_PROMPT, N_LONG_ANSWER = 16, 32, 128
 N_SHARED_PROMPT = 1000
-N_REPEATS = 7
+N_REPEATS, N_REPEATS_TOGETHER = 7, 3  # the latter takes seconds each
 PEER_KINDS = ("q8_0", "q4_0", "f16")
+TOGETHER_KIND = "q8_0"
 GREEDY = SamplingConfig(temperature=0.0)
 FIRST_TOKEN = """
 import herd, sys
@@ -75,18 +75,21 @@ def compare(
     """Return tokens/s of all sides in the three figures that llama.cpp has too, and the ratios."""
     sides = {"int8": Ours(quantized), "float32": Ours(exact)}
     peers = {kind: Peer(path, n_together=1) for kind, path in files.items()}
-    crowds = {kind: Peer(path, n_together=N_TOGETHER) for kind, path in files.items()}
+    crowd = Peer(files[TOGETHER_KIND], n_together=N_TOGETHER)
     everyone = sides | peers
-    prefill = in_turns({name: side.prefill for name, side in everyone.items()})
-    decode = in_turns({name: side.decode for name, side in everyone.items()})
-    batch = in_turns({name: side.together for name, side in (sides | crowds).items()})
+    prefill = in_turns({name: side.prefill for name, side in everyone.items()}, N_REPEATS)
+    decode = in_turns({name: side.decode for name, side in everyone.items()}, N_REPEATS)
+    batch = in_turns(
+        {name: side.together for name, side in (sides | {TOGETHER_KIND: crowd}).items()},
+        N_REPEATS_TOGETHER,
+    )
     best = max(PEER_KINDS, key=lambda kind: statistics.median(prefill[kind]))
     bandwidth = measure_ceilings(torch.device("cpu")).memory_bytes_per_s
     print_table({"prefill": prefill, "decode": decode, "batch16": batch})
     return {
         "ratio_prefill": ratio(prefill, "int8", best),
         "ratio_decode": ratio(decode, "int8", "q8_0"),
-        "ratio_batch16": ratio(batch, "int8", "q8_0"),
+        "ratio_batch16": ratio(batch, "int8", TOGETHER_KIND),
         "ratio_prefill_float32": ratio(prefill, "float32", best),
         "best_peer_prefill": best,
         "tokens_per_s": {
@@ -129,53 +132,25 @@ class Ours:
 
 
 class Peer:
-    """llama.cpp's server, in this process, without HTTP."""
+    """The same questions to llama.cpp."""
 
     def __init__(self, path: Path, *, n_together: int) -> None:
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_parallel, params.n_gpu_layers = n_together, 0
-        params.n_ctx = n_together * max(N_SHORT_PROMPT + N_LONG_ANSWER, N_PROMPT + N_NEW) + 64
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = available_cores()
-        params.warmup, params.verbosity = True, -1
-        self._server = xllamacpp.Server(params)
+        n_context = max(N_SHORT_PROMPT + N_LONG_ANSWER, N_PROMPT + N_NEW) + 64
+        self._peer = LlamaCpp(path, n_together=n_together, n_context=n_context)
 
     def prefill(self, seed: int) -> float:
         """Return what llama.cpp itself says."""
-        return float(self._timings(N_PROMPT, 1, seed)["prompt_per_second"])
+        return self._peer.tokens_per_s(n_prompt=N_PROMPT, n_new=1, seed=seed)["prompt"]
 
     def decode(self, seed: int) -> float:
         """Return what llama.cpp itself says."""
-        return float(self._timings(N_PROMPT, N_NEW, seed)["predicted_per_second"])
+        return self._peer.tokens_per_s(n_prompt=N_PROMPT, n_new=N_NEW, seed=seed)["answer"]
 
     def together(self, seed: int) -> float:
         """Return new tokens/s of all requests, by the clock, as for ours."""
-
-        def ask_all() -> None:
-            threads = [
-                threading.Thread(
-                    target=self._timings, args=(N_SHORT_PROMPT, N_LONG_ANSWER, seed + i)
-                )
-                for i in range(N_TOGETHER)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-
-        return N_TOGETHER * N_LONG_ANSWER / timed(ask_all)
-
-    def _timings(self, n_prompt: int, n_new: int, seed: int) -> dict[str, Any]:
-        request = {
-            "prompt": list(random_tokens(n_prompt, seed)),
-            "n_predict": n_new,
-            "temperature": 0.0,
-            "cache_prompt": False,
-            "ignore_eos": True,
-        }
-        timings: dict[str, Any] = self._server.handle_completions(request)["timings"]
-        assert timings["predicted_n"] == n_new, timings
-        return timings
+        return self._peer.tokens_per_s(n_prompt=N_SHORT_PROMPT, n_new=N_LONG_ANSWER, seed=seed)[
+            "together"
+        ]
 
 
 def prefix_sharing(lm: LanguageModel) -> dict[str, Any]:
@@ -190,8 +165,8 @@ def prefix_sharing(lm: LanguageModel) -> dict[str, Any]:
         )
         return timed(lambda: complete(engine, [request] * copies))
 
-    shared_s = [first_tokens(sharing=True, seed=seed) for seed in range(3)]
-    apart_s = [first_tokens(sharing=False, seed=seed) for seed in range(3)]
+    shared_s = [first_tokens(sharing=True, seed=seed) for seed in range(2)]
+    apart_s = [first_tokens(sharing=False, seed=seed) for seed in range(2)]
     ratio_prefix16 = statistics.median(shared_s) / statistics.median(apart_s)
     return {"ratio_prefix16": round(ratio_prefix16, 4)}
 
@@ -219,11 +194,6 @@ def request_of(n_prompt: int, n_new: int, seed: int) -> Request:
     return Request(prompt=random_tokens(n_prompt, seed), max_new_tokens=n_new, sampling=GREEDY)
 
 
-def random_tokens(n: int, seed: int) -> tuple[int, ...]:
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randint(100, 40_000, (n,), generator=generator).tolist())
-
-
 def run_empty(engine: Engine) -> None:
     while engine.has_work:
         engine.step()
@@ -247,13 +217,14 @@ def weight_bytes_read(lm: LanguageModel) -> int:
     return n_weights * 34 // 32
 
 
-def in_turns(sides: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
+def in_turns(sides: dict[str, Callable[[int], float]], n_repeats: int) -> dict[str, list[float]]:
     values: dict[str, list[float]] = {name: [] for name in sides}
-    for measure in sides.values():
-        measure(0)  # warm
-    for repeat in range(N_REPEATS):
+    for repeat in range(-1, n_repeats):  # the first warms up and does not count
         for name, measure in sides.items():
-            values[name].append(measure(100 * (repeat + 1)))
+            value = measure(100 * (repeat + 2))
+            if repeat >= 0:
+                values[name].append(value)
+        print(f"round {repeat + 1} of {n_repeats}", file=sys.stderr, flush=True)
     return values
 
 

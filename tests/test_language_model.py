@@ -1,5 +1,7 @@
 """The front door: names and text in, text and logits out."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ import torch
 
 import herd
 from herd.dialog import ChatMLFormat, Message, encode_prompt
-from herd.foundation import UserError
+from herd.foundation import UserError, detect_hardware
+from herd.inference import Constraint
 from herd.language_model import LanguageModel
 from herd.model import ModelConfig, Transformer, init_weights, save_hf
 from herd.model.hub import packaged_path
@@ -52,6 +55,76 @@ def test_each_prompt_of_a_list_gives_what_it_gives_alone(lm: LanguageModel) -> N
     alone = [lm.generate(p, seed=5 + i, max_new_tokens=12) for i, p in enumerate(("one", "two"))]
     assert texts[:2] == alone
     assert texts[2] != texts[0]
+
+
+def test_scores_are_the_models_own_log_probabilities(lm: LanguageModel) -> None:
+    scores = lm.score(["one", "one", ""], [" two three", " three", "one"])
+    for prompt, continuation, score in zip(
+        ["one", "one", ""], [" two three", " three", "one"], scores, strict=True
+    ):
+        ids = lm.tokenizer.encode(prompt + continuation)
+        if not prompt:  # what begins a document follows the end of another
+            ids = [lm.tokenizer.eos_id, *ids]
+        n_scored = len(score.logprobs)
+        logprobs = lm.logits(ids)[:-1, : lm.tokenizer.vocab_size].log_softmax(-1)
+        expected = logprobs[-n_scored:].gather(1, torch.tensor(ids[-n_scored:])[:, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(score.logprobs), expected, atol=1e-4, rtol=0)
+
+
+def test_a_continuation_without_a_token_is_refused(lm: LanguageModel) -> None:
+    with pytest.raises(UserError, match="no token of its own"):
+        lm.score(["one"], [""])
+    with pytest.raises(UserError, match="2 prompts but 1 continuations"):
+        lm.score(["one", "two"], ["three"])
+
+
+def test_an_answer_has_the_form_that_was_asked_for(lm: LanguageModel) -> None:
+    pattern = "(yes|no), [0-9]{3}"
+    texts = lm.generate(
+        ["one", "two"], seed=0, temperature=1.0, constraint=Constraint.regex(pattern)
+    )
+    assert all(re.fullmatch(pattern, text) for text in texts)
+
+
+def test_a_constraint_is_refused_before_any_work(lm: LanguageModel) -> None:
+    with pytest.raises(UserError, match="minimum 5 and maximum 3"):
+        Constraint.json_schema({"type": "integer", "minimum": 5, "maximum": 3})
+
+
+def test_weights_that_change_between_two_answers_are_the_ones_that_answer() -> None:
+    tokenizer = train_bpe(["one two three"], vocab_size=262, special_tokens=SPECIAL)
+    changing = LanguageModel(tiny(), tokenizer)
+    settings = {"temperature": 0.0, "max_new_tokens": 8}
+    before = changing.generate("one", **settings)
+    other = tiny()
+    init_weights(other, seed=2)
+    with torch.no_grad():
+        for mine, theirs in zip(changing.model.parameters(), other.parameters(), strict=True):
+            mine.copy_(theirs)
+    after = changing.generate("one", **settings)
+    assert after == LanguageModel(other, tokenizer).generate("one", **settings) != before
+
+
+def test_guessing_ahead_changes_no_answer(lm: LanguageModel, tmp_path: Path) -> None:
+    save_hf(lm.model, tmp_path / "m", tokenizer=lm.tokenizer)
+    plain, lookup, draft = (
+        herd.load(tmp_path / "m", draft=draft) for draft in (None, "lookup", tmp_path / "m")
+    )
+    texts = {
+        one.generate("one two one two", seed=4, max_new_tokens=30) for one in (plain, lookup, draft)
+    }
+    assert len(texts) == 1
+    assert draft.engine.counters.n_accepted_tokens > 0
+
+
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(
+    lm: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_hf(lm.model, tmp_path / "m", tokenizer=lm.tokenizer)
+    small = dataclasses.replace(detect_hardware(), memory_bytes=10_000)
+    monkeypatch.setattr("herd.language_model.detect_hardware", lambda: small)
+    with pytest.raises(UserError, match="parameters, .* but this machine has"):
+        herd.load(tmp_path / "m", device="cpu")
 
 
 def test_streams_join_to_the_whole(lm: LanguageModel) -> None:

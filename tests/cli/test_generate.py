@@ -48,9 +48,32 @@ def test_stdin_that_is_not_text_is_one_line(
     assert capsys.readouterr().err == "herd: the prompt on stdin is not UTF-8 text (byte 2)\n"
 
 
+def test_the_text_follows_a_schema_from_a_file(
+    babbler: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    (tmp_path / "s.json").write_text(json.dumps(schema | {"additionalProperties": False}))
+    options = ["--json-schema", str(tmp_path / "s.json"), "--seed", "0", "--temperature", "1"]
+    assert run(["generate", str(babbler), "one", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] in (True, False)
+
+
+@pytest.mark.parametrize("options", [["--draft", "lookup"], ["--quantize", "int8"]])
+def test_guessing_and_quantised_weights_need_only_an_option(
+    options: list[str], babbler: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["generate", str(babbler), "one one one", *GREEDY, *options]) == 0
+    assert capsys.readouterr().out.strip()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--regex", "(("], "regular expression is refused at character"),
+        (["--json-schema", "nowhere.json"], "nowhere.json: No such file"),
+        (["--draft", "nobody"], "no model 'nobody'"),
+        (["--regex", "a", "--json-schema", "b"], "exclude each other"),
+        (["--min-p", "2"], "min_p is 2.0"),
         (["--temperature", "-1"], "temperature is -1.0"),
         (["--top-p", "2"], "top_p is 2.0"),
         (["--max-new-tokens", "-5"], "max_new_tokens is -5"),

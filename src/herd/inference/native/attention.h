@@ -30,12 +30,18 @@ INLINE size_t place_of(const Cache *cache, int layer, int block, int head) {
     return (block_index * cache->n_heads + head) * cache->head_dim * BLOCK_TOKENS;
 }
 
-/* A block's keys or values as float32: where they lie, or widened into `wide`. */
-static const float *as_float32(const Cache *cache, const void *store_, size_t place, float *wide) {
-    if (!cache->is_half) return (const float *)store_ + place;
-    const uint16_t *half = (const uint16_t *)store_ + place;
+/* A block of one head: float32 where it lies, or float16, which a few queries read as it is and many widen first. */
+typedef struct {
+    const void *numbers;
+    int kind;
+} Block;
+
+static Block read_block(const Cache *cache, const void *numbers, size_t place, int n_rows, float *wide) {
+    if (!cache->is_half) return (Block){(const float *)numbers + place, FLOAT32};
+    const uint16_t *half = (const uint16_t *)numbers + place;
+    if (n_rows <= TILE_ROWS) return (Block){half, FLOAT16};
     for (int i = 0; i < cache->head_dim * BLOCK_TOKENS; i += LANES) store(wide + i, load_half(half + i));
-    return wide;
+    return (Block){wide, FLOAT32};
 }
 
 static void write_token(const Cache *cache, int layer, int block, int slot, int head, const float *k, const float *v) {
@@ -57,35 +63,47 @@ static void write_token(const Cache *cache, int layer, int block, int slot, int 
     }
 }
 
+static void score_rows(int rows, Block keys, const float *q, int head_dim, float *scores, int stride) {
+#define CALL(R) float_tile(R, FLOAT16, keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1)
+    if (keys.kind == FLOAT32)
+        float32_rows(rows, keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1);
+    else
+        EACH_HEIGHT(CALL)
+#undef CALL
+}
+
 /* scores[r][0..16) = q[r] . keys */
-static void score_block(int n_rows, const float *q, int head_dim, const float *keys, float *scores, int stride) {
+static void score_block(int n_rows, const float *q, int head_dim, Block keys, float *scores, int stride) {
     for (int m = 0; m < n_rows; m += TILE_ROWS)
-        float32_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, keys, 0, q + (size_t)m * head_dim, head_dim, head_dim,
-                     scores + (size_t)m * stride, stride, 1);
+        score_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, keys, q + (size_t)m * head_dim, head_dim,
+                   scores + (size_t)m * stride, stride);
 }
 
 /* mix[r] += weights[r][0..16) . values */
-INLINE void mix_tile(const int rows, const float *weights, int stride, const float *values, int head_dim, float *mix) {
+INLINE void mix_tile(const int rows, const int kind, const void *values, const float *weights, int stride, int head_dim, float *mix) {
     for (int c = 0; c < head_dim; c += LANES) {
         vec sum[TILE_ROWS];
         UNROLL for (int m = 0; m < rows; m++) sum[m] = load(mix + (size_t)m * head_dim + c);
         UNROLL for (int i = 0; i < BLOCK_TOKENS; i++) {
-            const vec value = load(values + (size_t)i * head_dim + c);
+            const vec value = load_weight(values, (size_t)i * head_dim + c, kind);
             UNROLL for (int m = 0; m < rows; m++) sum[m] += value * splat(weights[(size_t)m * stride + i]);
         }
         UNROLL for (int m = 0; m < rows; m++) store(mix + (size_t)m * head_dim + c, sum[m]);
     }
 }
 
-static void mix_rows(int rows, const float *weights, int stride, const float *values, int head_dim, float *mix) {
-#define CALL(R) mix_tile(R, weights, stride, values, head_dim, mix)
-    EACH_HEIGHT(CALL)
+static void mix_rows(int rows, Block values, const float *weights, int stride, int head_dim, float *mix) {
+#define CALL(R) mix_tile(R, FLOAT32, values.numbers, weights, stride, head_dim, mix)
+    if (values.kind == FLOAT32) EACH_HEIGHT(CALL)
+#undef CALL
+#define CALL(R) mix_tile(R, FLOAT16, values.numbers, weights, stride, head_dim, mix)
+    if (values.kind == FLOAT16) EACH_HEIGHT(CALL)
 #undef CALL
 }
 
-static void mix_block(int n_rows, const float *weights, int stride, const float *values, int head_dim, float *mix) {
+static void mix_block(int n_rows, const float *weights, int stride, Block values, int head_dim, float *mix) {
     for (int m = 0; m < n_rows; m += TILE_ROWS)
-        mix_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, weights + (size_t)m * stride, stride, values, head_dim,
+        mix_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, values, weights + (size_t)m * stride, stride, head_dim,
                  mix + (size_t)m * head_dim);
 }
 
@@ -126,7 +144,7 @@ static void attend_part(const Cache *cache, int layer, int head, const int32_t *
         const int n_seeing = n_rows - first;
         for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
             const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
-            score_block(n_seeing, q + (size_t)first * n, n, as_float32(cache, cache->keys, place, wide), &scores[first][i], SPAN);
+            score_block(n_seeing, q + (size_t)first * n, n, read_block(cache, cache->keys, place, n_seeing, wide), &scores[first][i], SPAN);
         }
         for (int r = first; r < n_rows; r++) {
             const int seen = position[r] - key + 1;
@@ -134,7 +152,7 @@ static void attend_part(const Cache *cache, int layer, int head, const int32_t *
         }
         for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
             const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
-            mix_block(n_seeing, &scores[first][i], SPAN, as_float32(cache, cache->values, place, wide), n, mix + (size_t)first * n);
+            mix_block(n_seeing, &scores[first][i], SPAN, read_block(cache, cache->values, place, n_seeing, wide), n, mix + (size_t)first * n);
         }
     }
 }

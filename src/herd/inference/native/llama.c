@@ -152,37 +152,62 @@ static void norm_rows(Player *me, const float *weight, const int32_t *token, int
     barrier(me->team);
 }
 
-/* How many panels to take at once: long runs read memory in order, short ones share the end out evenly. */
-static int run_of(const Team *team, int n) {
-    const int run = n / (team->size * 8);
-    return run > 0 ? run : 1;
+/* A product is shared out in pieces: some panels for a strip of rows. The strip's activations stay in the second cache
+ * while the panels pass by; runs of panels read memory in order, short ones share the end out evenly. */
+typedef struct {
+    int n_panels, n_rows, run, strip, n_runs, n_pieces;
+} Cut;
+
+#define STRIP_BYTES (192 * 1024)
+#define STRIP_STEP 24 /* a multiple of every height of tile */
+
+static Cut cut_product(const Team *team, const Matrix *matrix, int n_panels, int n_rows) {
+    const int row_bytes = matrix->n_in * (matrix->kind == INT8 ? (int)sizeof(narrow) : (int)sizeof(float));
+    int strip = STRIP_BYTES / row_bytes / STRIP_STEP * STRIP_STEP;
+    if (strip < 2 * STRIP_STEP) strip = 2 * STRIP_STEP;
+    int run = n_panels / (team->size * 8);
+    if (run < 1) run = 1;
+    const int n_runs = (n_panels + run - 1) / run, n_strips = (n_rows + strip - 1) / strip;
+    return (Cut){n_panels, n_rows, run, strip, n_runs, n_runs * n_strips};
+}
+
+/* Take a piece: panels [*p0, *p1) of rows [*m0, *m1). Returns 0 when there is none left. */
+static int take_piece(const Cut *cut, atomic_int *counter, int *p0, int *p1, int *m0, int *m1) {
+    const int piece = take(counter, 1, cut->n_pieces);
+    if (piece == cut->n_pieces) return 0;
+    *p0 = piece % cut->n_runs * cut->run;
+    *p1 = *p0 + cut->run < cut->n_panels ? *p0 + cut->run : cut->n_panels;
+    *m0 = piece / cut->n_runs * cut->strip;
+    *m1 = *m0 + cut->strip < cut->n_rows ? *m0 + cut->strip : cut->n_rows;
+    return 1;
 }
 
 static void multiply(Player *me, const Matrix *matrix, const Rows *in, int n_rows, float *out, int stride) {
-    const int n = matrix->n_out / PANEL, run = run_of(me->team, n);
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, n_rows);
     atomic_int *counter = next_counter(me);
-    for (int first; (first = take(counter, run, n)) < n;)
-        for (int p = first; p < n && p < first + run; p++) multiply_panel(matrix, p, in, 0, n_rows, out + (size_t)p * PANEL, stride);
+    for (int p, p1, m, m1; take_piece(&cut, counter, &p, &p1, &m, &m1);)
+        for (; p < p1; p++) multiply_panel(matrix, p, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
     barrier(me->team);
 }
 
-#define STRIP 96 /* rows whose products wait in the first cache for what is done with them */
+#define ROWS_AT_HAND 96 /* rows whose products wait in the first cache for what is done with them */
 
 /* x += in . matrix */
 static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
     const Step *step = me->work->step;
-    const int dim = me->work->model->dim, n = matrix->n_out / PANEL, run = run_of(me->team, n);
-    float strip[STRIP][PANEL] __attribute__((aligned(64)));
+    const int dim = me->work->model->dim;
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, step->n_tokens);
+    float product[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
-    for (int first; (first = take(counter, run, n)) < n;)
-        for (int p = first; p < n && p < first + run; p++)
-            for (int m = 0; m < step->n_tokens; m += STRIP) {
-                const int rows = step->n_tokens - m < STRIP ? step->n_tokens - m : STRIP;
+    for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
+        for (; p < p1; p++)
+            for (int m = m0; m < m1; m += ROWS_AT_HAND) {
+                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
                 const int width = dim - p * PANEL < PANEL ? dim - p * PANEL : PANEL;
-                multiply_panel(matrix, p, in, m, m + rows, strip[0], PANEL);
+                multiply_panel(matrix, p, in, m, m + rows, product[0], PANEL);
                 for (int r = 0; r < rows; r++) {
                     float *x = step->x + (size_t)(m + r) * dim + p * PANEL;
-                    for (int i = 0; i < width; i++) x[i] += strip[r][i];
+                    for (int i = 0; i < width; i++) x[i] += product[r][i];
                 }
             }
     barrier(me->team);
@@ -191,13 +216,13 @@ static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
 /* hidden = silu(gate) * up */
 static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
     Work *work = me->work;
-    const int n = matrix->n_out / PANEL / 2, run = run_of(me->team, n), n_tokens = work->step->n_tokens;
-    float gate[STRIP][PANEL] __attribute__((aligned(64))), up[STRIP][PANEL] __attribute__((aligned(64)));
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL / 2, work->step->n_tokens);
+    float gate[ROWS_AT_HAND][PANEL] __attribute__((aligned(64))), up[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
-    for (int first; (first = take(counter, run, n)) < n;)
-        for (int p = first; p < n && p < first + run; p++)
-            for (int m = 0; m < n_tokens; m += STRIP) {
-                const int rows = n_tokens - m < STRIP ? n_tokens - m : STRIP;
+    for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
+        for (; p < p1; p++)
+            for (int m = m0; m < m1; m += ROWS_AT_HAND) {
+                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
                 multiply_panel(matrix, 2 * p, in, m, m + rows, gate[0], PANEL);
                 multiply_panel(matrix, 2 * p + 1, in, m, m + rows, up[0], PANEL);
                 for (int r = 0; r < rows; r++)

@@ -16,7 +16,7 @@
 #define GROUP 32
 #define DEPTH 256 /* input channels per pass of the float kernels: 16 KiB of a panel stay in the first cache */
 
-enum { FLOAT32, BFLOAT16, INT8 };
+enum { FLOAT32, BFLOAT16, INT8, FLOAT16 }; /* the last for keys and values only */
 
 typedef struct {
     int32_t kind;
@@ -34,6 +34,7 @@ typedef int8_t narrow;
 #define FOURS 0
 typedef int16_t narrow;
 #endif
+typedef narrow narrow_vec __attribute__((vector_size(sizeof(narrow) * LANES)));
 #define STRIDE (FOURS ? 4 : 2) /* input channels that lie together for one output channel */
 
 typedef struct {
@@ -96,15 +97,14 @@ static void quantize_row(const float *x, int n, int n_padded, narrow *q, float *
         for (int i = 0; i < GROUP; i += LANES) top = vmax(top, vmax(load(group + i), -load(group + i)));
         scale[g] = max_lanes(top) / 127.0f;
         const vec divisor = splat(scale[g] > 0.0f ? scale[g] : 1.0f);
-        int32_t total = 0;
-        for (int i = 0; i < GROUP; i += LANES) {
-            const ivec whole = __builtin_convertvector(round_even(load(group + i) / divisor), ivec);
-            for (int j = 0; j < LANES; j++) {
-                q[g * GROUP + i + j] = (narrow)whole[j];
-                total += whole[j];
-            }
+        vec total = splat(0.0f);
+        UNROLL for (int i = 0; i < GROUP; i += LANES) {
+            const vec whole = round_even(load(group + i) / divisor);
+            const narrow_vec small = __builtin_convertvector(__builtin_convertvector(whole, ivec), narrow_vec);
+            memcpy(q + g * GROUP + i, &small, sizeof small);
+            total += whole;
         }
-        offset[g] = -128 * total;
+        offset[g] = -128 * (int32_t)sum_lanes(total); /* small whole numbers: exact */
     }
 }
 
@@ -112,6 +112,7 @@ static void quantize_row(const float *x, int n, int n_padded, narrow *q, float *
 
 INLINE vec load_weight(const void *values, size_t index, int kind) {
     if (kind == FLOAT32) return load((const float *)values + index);
+    if (kind == FLOAT16) return load_half((const uint16_t *)values + index);
     return load_bfloat((const uint16_t *)values + index);
 }
 

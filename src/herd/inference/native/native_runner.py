@@ -8,6 +8,7 @@ Never: weights of its own making; `PackedWeights` moves those of the model.
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 import weakref
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from herd import ops
 from herd.foundation import UserError, available_cores
 from herd.inference.native.library import NoNativeCodeError, open_library
 from herd.inference.native.packed_weights import PackedWeights
+from herd.inference.native.self_check import why_not_trusted
 from herd.inference.native.structures import CacheStruct, StepStruct
 from herd.inference.paged_cache import BLOCK_TOKENS, PagedCache
 from herd.inference.runner import Chunk
@@ -34,13 +36,13 @@ def why_not_native(model: Transformer) -> str | None:
     return _why_not_this_model(model) or why_no_native_code()
 
 
+@functools.cache
 def why_no_native_code() -> str | None:
-    """Return why nothing can run natively on this machine, None when the library is there."""
+    """Return why nothing can run natively on this machine, None when the library is there and right."""
     try:
-        open_library()
+        return why_not_trusted(open_library())
     except NoNativeCodeError as reason:
         return str(reason)
-    return None
 
 
 def _why_not_this_model(model: Transformer) -> str | None:
