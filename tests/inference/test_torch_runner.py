@@ -98,8 +98,8 @@ def test_not_a_number_in_one_sequence_reaches_no_other_that_runs_beside_or_after
     batch_invariant: bool, tiny_model: Transformer
 ) -> None:
     runner = TorchRunner(tiny_model, N_BLOCKS, batch_invariant=batch_invariant)
-    runner.cache.keys_LNKCP.fill_(torch.nan)  # what a former owner may have left anywhere
-    runner.cache.values_LNKPC.fill_(torch.nan)
+    runner.cache.keys_NLKCP.fill_(torch.nan)  # what a former owner may have left anywhere
+    runner.cache.values_NLKPC.fill_(torch.nan)
     stories = stories_of([3, 37, 130], 2, 97)
     for story, logits in zip(stories, run_mixed(runner, stories, 2), strict=True):
         whole = tiny_model(torch.tensor([story.tokens]))[0]

@@ -32,7 +32,7 @@ class InvariantTile:
         self._cache = cache
         self._n_rows = len(chunks)
         self._rows = TokenRows(cache, chunks)
-        device = cache.keys_LNKCP.device
+        device = cache.keys_NLKCP.device
         n_idle = TILE_TOKENS - len(chunks)
         lengths = [chunk.start + 1 for chunk in chunks]
         n_pieces = -(-max(lengths) // (PIECE_BLOCKS * BLOCK_TOKENS))
@@ -75,8 +75,8 @@ class InvariantTile:
         return (mixed_BKGC / total_BKG1).flatten(1, 2)[None].to(q_BTHC.dtype)
 
     def _read(self, layer: int, table_BN: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        keys_BNKCP = self._cache.keys_LNKCP[layer, table_BN].float()
-        values_BNKPC = self._cache.values_LNKPC[layer, table_BN].float()
+        keys_BNKCP = self._cache.keys_NLKCP[table_BN, layer].float()
+        values_BNKPC = self._cache.values_NLKPC[table_BN, layer].float()
         k_BKCS = keys_BNKCP.permute(0, 2, 3, 1, 4).flatten(3, 4)
         v_BKSC = values_BNKPC.transpose(1, 2).flatten(2, 3)
         return k_BKCS, v_BKSC

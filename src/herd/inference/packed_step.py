@@ -33,7 +33,7 @@ class TokenRows:
             ids += chunk.tokens
             positions += held
             blocks += [table[position // BLOCK_TOKENS] for position in held]
-        device = cache.keys_LNKCP.device
+        device = cache.keys_NLKCP.device
         # One transfer: on a GPU each costs as much as a small kernel.
         rows_3N = torch.tensor([ids, positions, blocks], dtype=torch.int64).to(device)
         self.id_N, self.position_N, self.block_N = rows_3N
@@ -51,9 +51,9 @@ def clear_begun_blocks(cache: PagedCache, chunks: Sequence[Chunk]) -> None:
         if stop % BLOCK_TOKENS and stop - stop % BLOCK_TOKENS >= chunk.start:
             begun.append(chunk.blocks[stop // BLOCK_TOKENS])
     if begun:
-        begun_N = torch.tensor(begun, device=cache.keys_LNKCP.device)
-        cache.keys_LNKCP.index_fill_(1, begun_N, 0.0)
-        cache.values_LNKPC.index_fill_(1, begun_N, 0.0)
+        begun_N = torch.tensor(begun, device=cache.keys_NLKCP.device)
+        cache.keys_NLKCP.index_fill_(0, begun_N, 0.0)
+        cache.values_NLKPC.index_fill_(0, begun_N, 0.0)
 
 
 class PackedStep:
@@ -63,7 +63,7 @@ class PackedStep:
         self._cache = cache
         self.rows = TokenRows(cache, chunks)
         self._long: list[tuple[slice, torch.Tensor, int]] = []  # rows, blocks, length
-        device = cache.keys_LNKCP.device
+        device = cache.keys_NLKCP.device
         singles: list[tuple[int, Chunk]] = []
         row = 0
         for chunk in chunks:
@@ -96,15 +96,15 @@ class PackedStep:
     def _read(
         self, layer: int, table_N: torch.Tensor, length: int, dtype: torch.dtype
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        keys_NKCP = self._cache.keys_LNKCP[layer, table_N]
-        values_NKPC = self._cache.values_LNKPC[layer, table_N]
+        keys_NKCP = self._cache.keys_NLKCP[table_N, layer]
+        values_NKPC = self._cache.values_NLKPC[table_N, layer]
         k_SKC = keys_NKCP.permute(0, 3, 1, 2).flatten(0, 1)[:length]
         v_SKC = values_NKPC.transpose(1, 2).flatten(0, 1)[:length]
         return k_SKC.to(dtype), v_SKC.to(dtype)
 
     def _attend_singles(self, layer: int, q_BHC: torch.Tensor) -> torch.Tensor:
-        keys_BNKCP = self._cache.keys_LNKCP[layer, self._table_BN]
-        values_BNKPC = self._cache.values_LNKPC[layer, self._table_BN]
+        keys_BNKCP = self._cache.keys_NLKCP[self._table_BN, layer]
+        values_BNKPC = self._cache.values_NLKPC[self._table_BN, layer]
         k_BKSC = keys_BNKCP.permute(0, 2, 1, 4, 3).flatten(2, 3)
         v_BKSC = values_BNKPC.transpose(1, 2).flatten(2, 3)
         out_BH1C = functional.scaled_dot_product_attention(
@@ -121,7 +121,7 @@ def write(
     cache: PagedCache, layer: int, rows: TokenRows, k_NKC: torch.Tensor, v_NKC: torch.Tensor
 ) -> None:
     """Put each token's key and value of `layer` at its place."""
-    keys_NKCP, values_NKPC = cache.keys_LNKCP[layer], cache.values_LNKPC[layer]
+    keys_NKCP, values_NKPC = cache.keys_NLKCP[:, layer], cache.values_NLKPC[:, layer]
     keys_NKCP[rows.block_N, :, :, rows.place_N] = k_NKC.to(keys_NKCP.dtype)
     values_NKPC[rows.block_N, :, rows.place_N] = v_NKC.to(values_NKPC.dtype)
 

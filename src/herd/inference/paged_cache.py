@@ -17,10 +17,11 @@ BLOCK_TOKENS = 16  # one vector of 16 scores; of a sequence at most 15 places li
 
 
 class PagedCache:
-    """`keys_LNKCP` and `values_LNKPC`: layer, block, key-value head, channel, place in the block.
+    """`keys_NLKCP` and `values_NLKPC`: block, layer, key-value head, channel, place in the block.
 
     A block's keys lie transposed, so that 16 scores are one row of vectors; its values do not, so
-    that a mix of values is one too. Zeros at birth: a masked place is multiplied by 0, not skipped.
+    that a mix of values is one too. All layers of a block
+    lie together, so that only blocks in use take memory. Zeros at birth: a masked place is multiplied by 0, not skipped.
     """
 
     def __init__(
@@ -31,15 +32,15 @@ class PagedCache:
         dtype: torch.dtype,
         device: torch.device | None = None,
     ) -> None:
-        shape = (config.n_layers, n_blocks, config.n_kv_heads)
+        shape = (n_blocks, config.n_layers, config.n_kv_heads)
         self.n_blocks = n_blocks
-        self.keys_LNKCP = _zeros((*shape, config.head_dim, BLOCK_TOKENS), dtype, device)
-        self.values_LNKPC = _zeros((*shape, BLOCK_TOKENS, config.head_dim), dtype, device)
+        self.keys_NLKCP = _zeros((*shape, config.head_dim, BLOCK_TOKENS), dtype, device)
+        self.values_NLKPC = _zeros((*shape, BLOCK_TOKENS, config.head_dim), dtype, device)
 
     def copy_block(self, source: int, target: int) -> None:
         """Make block `target` equal to block `source` in every layer."""
-        self.keys_LNKCP[:, target] = self.keys_LNKCP[:, source]
-        self.values_LNKPC[:, target] = self.values_LNKPC[:, source]
+        self.keys_NLKCP[target] = self.keys_NLKCP[source]
+        self.values_NLKPC[target] = self.values_NLKPC[source]
 
 
 def block_bytes(config: ModelConfig, dtype: torch.dtype) -> int:

@@ -10,7 +10,10 @@ OTHERS = tuple(byte for byte in range(256) if byte not in PRINTABLE)
 CHAR_OF_BYTE: dict[int, str] = {byte: chr(byte) for byte in PRINTABLE} | {
     byte: chr(256 + index) for index, byte in enumerate(OTHERS)
 }
-BYTE_OF_CHAR: dict[str, int] = {char: byte for byte, char in CHAR_OF_BYTE.items()}
+# The way back, as characters: byte n is character n, and what stands for no byte becomes one beyond.
+BYTE_CHARS: dict[int, str] = dict.fromkeys(OTHERS, "\uffff") | {
+    ord(char): chr(byte) for byte, char in CHAR_OF_BYTE.items()
+}
 
 
 def to_alphabet(token: bytes) -> str:
@@ -22,6 +25,6 @@ def to_alphabet(token: bytes) -> str:
 def from_alphabet(token: str) -> bytes | None:
     """Return the bytes a token stands for, or None if it holds a character outside the alphabet."""
     try:
-        return bytes([BYTE_OF_CHAR[char] for char in token])
-    except KeyError:
+        return token.translate(BYTE_CHARS).encode("latin-1")
+    except UnicodeEncodeError:
         return None

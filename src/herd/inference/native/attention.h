@@ -16,8 +16,8 @@
 
 typedef struct {
     int32_t is_half;        /* float16, else float32 */
-    void *keys, *values;    /* [layer][block][head][channel][16], [layer][block][head][16][channel] */
-    int32_t n_blocks, n_heads, head_dim;
+    void *keys, *values;    /* [block][layer][head][channel][16], [block][layer][head][16][channel] */
+    int32_t n_layers, n_heads, head_dim;
 } Cache;
 
 /* The running softmax of one query: maximum, sum of weights; the mix of values lies beside it. */
@@ -26,8 +26,8 @@ typedef struct {
 } Softmax;
 
 INLINE size_t place_of(const Cache *cache, int layer, int block, int head) {
-    const size_t block_index = (size_t)layer * cache->n_blocks + block;
-    return (block_index * cache->n_heads + head) * cache->head_dim * BLOCK_TOKENS;
+    const size_t layer_index = (size_t)block * cache->n_layers + layer;
+    return (layer_index * cache->n_heads + head) * cache->head_dim * BLOCK_TOKENS;
 }
 
 /* A block of one head: float32 where it lies, or float16, which a few queries read as it is and many widen first. */

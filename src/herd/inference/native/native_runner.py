@@ -107,10 +107,10 @@ class NativeRunner:
     def _cache_struct(self) -> CacheStruct:
         cache = self.cache
         return CacheStruct(
-            is_half=cache.keys_LNKCP.dtype == torch.float16,
-            keys=cache.keys_LNKCP.data_ptr(),
-            values=cache.values_LNKPC.data_ptr(),
-            n_blocks=self.n_blocks,
+            is_half=cache.keys_NLKCP.dtype == torch.float16,
+            keys=cache.keys_NLKCP.data_ptr(),
+            values=cache.values_NLKPC.data_ptr(),
+            n_layers=self.config.n_layers,
             n_heads=self.config.n_kv_heads,
             head_dim=self.config.head_dim,
         )

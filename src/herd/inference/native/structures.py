@@ -40,7 +40,7 @@ class CacheStruct(Structure):
         ("is_half", c_int32),
         ("keys", c_void_p),
         ("values", c_void_p),
-        ("n_blocks", c_int32),
+        ("n_layers", c_int32),
         ("n_heads", c_int32),
         ("head_dim", c_int32),
     ]
