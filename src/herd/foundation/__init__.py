@@ -12,7 +12,13 @@ from herd.foundation.ceilings import (
     measure_ceilings,
 )
 from herd.foundation.config import apply_override, from_dict, to_dict
-from herd.foundation.devices import Hardware, available_cores, default_device, detect_hardware
+from herd.foundation.devices import (
+    Hardware,
+    available_cores,
+    default_device,
+    detect_hardware,
+    multiplies_bfloat16,
+)
 from herd.foundation.download import download
 from herd.foundation.environment import describe_environment, git_commit, installed_version
 from herd.foundation.errors import UserError
@@ -97,6 +103,7 @@ __all__ = [
     "map_file",
     "measure_and_save_ceilings",
     "measure_ceilings",
+    "multiplies_bfloat16",
     "page_svg",
     "printable",
     "progress_bar",

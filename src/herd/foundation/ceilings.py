@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 MATMUL_SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}  # the best size counts
+PROBE_SIZE = 256
 MEASURE_S = 0.4  # per size and type
 STREAM_BYTES = {"cpu": 1 << 28, "cuda": 1 << 30}  # far beyond any cache
 DTYPES = ("bfloat16", "float32")
@@ -82,9 +83,7 @@ def measure_ceilings(device: "torch.device") -> Ceilings:
 
     kind = device.type
     matmul = {
-        name: max(
-            _matmul_flops_per_s(device, getattr(torch, name), size) for size in MATMUL_SIZES[kind]
-        )
+        name: _best_matmul_flops_per_s(device, getattr(torch, name), MATMUL_SIZES[kind])
         for name in DTYPES
     }
     return Ceilings(
@@ -93,6 +92,20 @@ def measure_ceilings(device: "torch.device") -> Ceilings:
         matmul_flops_per_s=matmul,
         memory_bytes_per_s=_stream_bytes_per_s(device),
     )
+
+
+def _best_matmul_flops_per_s(
+    device: "torch.device", dtype: "torch.dtype", sizes: tuple[int, ...]
+) -> float:
+    """Return the best over sizes, leaving out those of which one product outlasts the measurement.
+
+    A processor without bfloat16 instructions takes a minute for what another does in milliseconds.
+    """
+    best = _matmul_flops_per_s(device, dtype, PROBE_SIZE)
+    for size in sizes:
+        if 2 * size**3 / best < MEASURE_S:
+            best = max(best, _matmul_flops_per_s(device, dtype, size))
+    return best
 
 
 def _matmul_flops_per_s(device: "torch.device", dtype: "torch.dtype", size: int) -> float:
@@ -136,6 +149,7 @@ def _wait(device: "torch.device") -> None:
 def _saved_path(device: "torch.device") -> Path:
     """One file per kind of hardware, since a home directory may be shared between machines."""
     hardware = detect_hardware()
-    name = hardware.gpus[device.index or 0] if device.type == "cuda" else hardware.cpu
+    cpu = " ".join((hardware.cpu, *hardware.cpu_features))  # a name alone may stand for several
+    name = hardware.gpus[device.index or 0] if device.type == "cuda" else cpu
     label = "".join(letter if letter.isalnum() else "-" for letter in name).strip("-").lower()
     return cache_directory() / "ceilings" / f"{label}-{available_cores()}-cores.json"

@@ -4,6 +4,7 @@ Out: a torch device to use by default, and a description of the hardware for log
 Torch is imported where it is needed: what only reads files should not wait for it.
 """
 
+import functools
 import os
 import platform
 import re
@@ -48,6 +49,16 @@ def default_device() -> "torch.device":
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@functools.cache
+def multiplies_bfloat16(device_type: str) -> bool:
+    """Return whether bfloat16 products are fast there: always on a GPU, else with instructions for it.
+
+    Without them a processor takes some hundred times as long as for float32.
+    """
+    features = detect_hardware().cpu_features
+    return device_type != "cpu" or any("BF16" in feature for feature in features)
 
 
 def detect_hardware() -> Hardware:

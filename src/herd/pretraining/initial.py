@@ -38,10 +38,10 @@ from herd.training import (
     LoopConfig,
     LossFunction,
     Outcome,
-    Precision,
     Speedometer,
     Trainee,
     build_optimizer,
+    is_bfloat16,
     longest_context,
     run_with_rollbacks,
     stop_on_signals,
@@ -170,7 +170,7 @@ def _speedometer(
     model_config: ModelConfig, config: InitialConfig, device: torch.device
 ) -> Speedometer:
     ceilings = load_or_measure_ceilings(device)
-    dtype = "bfloat16" if config.loop.precision is Precision.BFLOAT16 else "float32"
+    dtype = "bfloat16" if is_bfloat16(config.loop.precision, device) else "float32"
     return Speedometer(
         flops_per_token=flops_per_token(model_config, longest_context(config.loop.batch)),
         ceiling_flops_per_s=ceilings.matmul_flops_per_s.get(dtype),

@@ -21,7 +21,7 @@ from herd.training.schedule import Decay, ScheduleConfig, learning_rate
 from herd.training.source import BatchSource
 from herd.training.spike_trigger import SpikeTrigger
 from herd.training.state import TrainState
-from herd.training.step import LossFunction, Precision, train_step
+from herd.training.step import LossFunction, Precision, is_bfloat16, train_step
 from herd.training.step_skipper import StepSkipper
 from herd.training.tensorboard import TensorBoardLog
 from herd.training.validation import HeldOut, bits_per_byte, validate, validation_hook
@@ -62,6 +62,7 @@ __all__ = [
     "count_calls",
     "cut_log",
     "every_tokens",
+    "is_bfloat16",
     "learning_rate",
     "longest_context",
     "run_with_rollbacks",

@@ -44,7 +44,7 @@ class LoopConfig:
     schedule: ScheduleConfig
     micro_batch_tokens: int
     clip_norm: float = 1.0
-    precision: Precision = Precision.BFLOAT16
+    precision: Precision = Precision.AUTO
     checkpoint_every_tokens: int
     keep_checkpoints: int = 2
 

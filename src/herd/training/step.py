@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from herd.data import Batch
-from herd.foundation import UserError
+from herd.foundation import UserError, multiplies_bfloat16
 from herd.model import LossSum
 from herd.training.optimizer import set_learning_rate
 
@@ -23,8 +23,12 @@ LossFunction = Callable[[Batch], LossSum]
 
 
 class Precision(Enum):
-    """The type that matrix products run in; parameters and optimizer state stay float32."""
+    """The type that matrix products run in; parameters and optimizer state stay float32.
 
+    AUTO is bfloat16 where the device multiplies it fast, else float32.
+    """
+
+    AUTO = "auto"
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
 
@@ -118,5 +122,11 @@ def average_and_clip(gradients: list[Tensor], *, n_tokens: int, clip_norm: float
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Return the context in which a loss is computed in this precision."""
-    enabled = precision is Precision.BFLOAT16
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_bfloat16(precision, device))
+
+
+def is_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Return whether matrix products on this device run in bfloat16."""
+    if precision is Precision.AUTO:
+        return multiplies_bfloat16(device.type)
+    return precision is Precision.BFLOAT16
