@@ -7,9 +7,11 @@ Never: text or dialogs; whoever calls has turned them into ids.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+from herd.foundation import UserError
 from herd.inference.constraints import Constraint, ConstraintCompiler
 from herd.inference.request import Request
 from herd.inference.sampling_config import SamplingConfig
@@ -55,6 +57,7 @@ def request_of(
 
     Raises UserError for settings that make no sense, and for a constraint that cannot be met.
     """
+    _check_names(settings)
     names = {field.name for field in dataclasses.fields(SamplingConfig)}
     sampling = {name: value for name, value in settings.items() if name in names}
     stop = settings.get("stop", ())
@@ -76,3 +79,12 @@ def request_of(
         constraint=compiled,
         continues=continues,
     )
+
+
+def _check_names(settings: Settings) -> None:
+    known = Settings.__annotations__
+    for name in settings:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise UserError(f"there is no setting {name}; {hint}")

@@ -1,13 +1,14 @@
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from herd.data.sources.pieces import read_pieces, split_text
 
 
 @given(st.binary(max_size=300), st.integers(4, 40))
+@example(b"\xc0\x80\x80\x80\x00", 4)
 def test_pieces_join_to_the_whole_and_keep_the_bound(data, bound):
     pieces = list(read_pieces(io.BytesIO(data), bound))
     assert b"".join(pieces) == data

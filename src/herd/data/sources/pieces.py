@@ -44,4 +44,7 @@ def _cut(buffer: bytes) -> int:
     end = len(buffer)
     while end > len(buffer) - 3 and buffer[end - 1] & 0xC0 == 0x80:
         end -= 1  # over UTF-8's continuation bytes
-    return end - 1 if buffer[end - 1] >= 0xC0 else len(buffer)
+    begun = end - 1 if buffer[end - 1] >= 0xC0 else len(buffer)
+    return begun or len(
+        buffer
+    )  # bytes that are one character, or none: an empty piece would end all
