@@ -42,6 +42,7 @@ from herd.inference import (
     Settings,
     TextGeneration,
     check_draft,
+    check_seed,
     complete,
     open_runner,
     request_of,
@@ -209,6 +210,7 @@ class LanguageModel:
         if isinstance(prompt, str):
             return _read_out(self.stream(prompt, **settings))
         seed = settings.get("seed")
+        check_seed(seed)
         requests = []
         for i, one in enumerate(prompt):
             own: Settings = {**settings, "seed": None if seed is None else seed + i}
@@ -229,6 +231,8 @@ class LanguageModel:
         continuation, as in lm-evaluation-harness: tokens begin with them. Raises UserError for lists
         of unlike lengths, an empty continuation, or a pair that does not fit the context.
         """
+        if isinstance(prompts, str) or isinstance(continuations, str):
+            raise UserError("score takes lists: give [prompt] and [continuation]")
         if len(prompts) != len(continuations):
             raise UserError(
                 f"{len(prompts):,} prompts but {len(continuations):,} continuations: give as many"
@@ -285,6 +289,8 @@ class LanguageModel:
         return self._chat_format
 
     def _prompt_ids(self, prompt: str) -> list[int]:
+        if not isinstance(prompt, str):
+            raise UserError(f"the prompt is a {type(prompt).__name__}: give text")
         ids = self.tokenizer.encode(prompt, bos=self.tokenizer.adds_bos)
         start = self.tokenizer.bos_id if self.tokenizer.adds_bos else self.tokenizer.eos_id
         # Nothing to continue: a document's beginning is what follows the end of another.

@@ -43,3 +43,11 @@ def test_a_constraint_is_compiled(tokenizer: Tokenizer) -> None:
 def test_an_unknown_setting_is_refused(name: str, words: str, tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match=f"there is no setting {name}; {words}"):
         build(tokenizer, {name: 1})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"stop": 5}, {"constraint": {"type": "object"}}, {"constraint": "x"}]
+)
+def test_settings_of_a_wrong_type_are_refused(settings: Settings, tokenizer: Tokenizer) -> None:
+    with pytest.raises(UserError, match="give a string|make one with"):
+        build(tokenizer, settings)

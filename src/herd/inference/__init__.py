@@ -25,6 +25,7 @@ from herd.inference.request import (
     ScoreRequest,
     TokenLogprob,
 )
+from herd.inference.request_checks import check_seed
 from herd.inference.runner import Chunk, Runner
 from herd.inference.sampler import Sampler, next_token_probabilities
 from herd.inference.sampling_config import SamplingConfig
@@ -68,6 +69,7 @@ __all__ = [
     "TorchRunner",
     "check_draft",
     "check_prompt",
+    "check_seed",
     "complete",
     "generate",
     "next_token_probabilities",

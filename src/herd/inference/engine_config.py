@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from herd.foundation import UserError
+from herd.inference.request_checks import check_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,15 +28,13 @@ class EngineConfig:
     def __post_init__(self) -> None:
         """Raise UserError for a number that lets nothing run."""
         for name in ("step_tokens", "max_running", "max_waiting"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}: give 1 or more")
+            check_count(name, getattr(self, name), least=1)
+        check_count("n_proposals", self.n_proposals, least=0)
         if self.step_tokens < self.max_running:
             raise UserError(
                 f"step_tokens is {self.step_tokens}, but max_running, {self.max_running}, may need "
                 "a token each: raise the one or lower the other"
             )
-        if self.n_proposals < 0:
-            raise UserError(f"n_proposals is {self.n_proposals}: give 0 (none) or more")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from herd.inference.native.native_runner import (
     why_not_native,
 )
 from herd.inference.paged_cache import BLOCK_TOKENS, block_bytes
+from herd.inference.request_checks import check_count
 from herd.inference.runner import Runner
 from herd.inference.speculation import Proposer
 from herd.inference.torch_runner import TorchRunner
@@ -43,7 +44,8 @@ def open_engine(
     what 65,536 tokens need.
 
     `native` None runs in C wherever that is possible, True insists on it (UserError says why not),
-    False runs in PyTorch. Raises UserError for a cache too small for 256 tokens.
+    False runs in PyTorch. Raises UserError for a cache too small for 256 tokens or larger than the
+    memory.
     """
     runner = open_runner(model, cache_bytes=cache_bytes, native=native)
     return Engine(runner, config, tokenizer=tokenizer, proposer=proposer)
@@ -81,6 +83,9 @@ def _n_blocks(model: Transformer, dtype: torch.dtype, cache_bytes: int | None) -
         budget = _free_bytes(model.embedding.weight.device) * MEMORY_SHARE
         wanted = max(MOST_TOKENS, config.max_context) // BLOCK_TOKENS
         return max(SMALLEST_TOKENS // BLOCK_TOKENS, min(wanted, int(budget) // per_block))
+    check_count(
+        "cache_bytes", cache_bytes, least=0, most=_free_bytes(model.embedding.weight.device)
+    )
     if cache_bytes < per_block * (SMALLEST_TOKENS // BLOCK_TOKENS):
         raise UserError(
             f"a cache of {format_bytes(cache_bytes)} holds "

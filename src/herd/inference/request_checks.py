@@ -42,9 +42,9 @@ def check_seed(seed: int | None, n_samples: int = 1) -> None:
         return
     if not is_whole(seed):
         raise UserError(f"seed is {seed!r}: give a whole number, or None for another each time")
-    if seed not in SEEDS:
+    if not SEEDS.start <= seed < SEEDS.stop:  # not `in`, which walks it for a NumPy integer
         raise UserError(f"seed is {seed}: give one that fits 64 bits")
-    if seed + n_samples - 1 not in SEEDS:
+    if int(seed) + n_samples - 1 >= SEEDS.stop:
         raise UserError(
             f"seed is {seed} and n_samples {n_samples}: sample i draws from seed + i, which has to "
             "fit 64 bits; give a smaller seed"

@@ -60,10 +60,17 @@ def request_of(
     _check_names(settings)
     names = {field.name for field in dataclasses.fields(SamplingConfig)}
     sampling = {name: value for name, value in settings.items() if name in names}
-    stop = settings.get("stop", ())
+    stop = settings.get("stop") or ()
+    if not isinstance(stop, str | Sequence):
+        raise UserError(f"stop is {stop!r}: give a string or a list of strings")
     constraint = settings.get("constraint")
     compiled = None
     if constraint is not None:
+        if not isinstance(constraint, Constraint):
+            raise UserError(
+                f"constraint is a {type(constraint).__name__}: make one with Constraint.json_schema, "
+                ".regex or .grammar"
+            )
         compiled = compiler.compile(
             constraint, stop_ids=stop_ids, vocab_size=vocab_size, continues=continues
         )

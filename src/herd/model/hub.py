@@ -144,6 +144,11 @@ def _is_whole(path: Path, model: PackagedModel) -> bool:
 
 
 def _unknown(name: str) -> str:
+    if "/" in name or name.endswith(".gguf"):
+        return (
+            f"{name}: no such file or directory; give a model's directory or .gguf file, a known "
+            f"name ({', '.join(sorted(PACKAGED_MODELS))}) or {HUB_PREFIX}ORG/NAME"
+        )
     known = sorted(PACKAGED_MODELS)
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5) or known
     return (

@@ -36,7 +36,7 @@ def quantize_int8_activations(x_MK: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 def dequantize_int8(q_NK: torch.Tensor, scale_NG: torch.Tensor) -> torch.Tensor:
     """Return integer times scale in float32, shape [N, K]; exact for float16 scales."""
-    grouped_NGJ = q_NK.float().view(len(q_NK), -1, INT8_GROUP)
+    grouped_NGJ = q_NK.float().view(len(q_NK), q_NK.shape[1] // INT8_GROUP, INT8_GROUP)
     return (grouped_NGJ * scale_NG.float()[..., None]).flatten(-2)
 
 
@@ -77,7 +77,8 @@ def _grouped(values_RK: torch.Tensor) -> torch.Tensor:
     """Return float32 in groups of 32, the last filled up with zeros, shape [R, G, 32]."""
     padding = -values_RK.shape[-1] % INT8_GROUP
     padded_RK = functional.pad(values_RK.float(), (0, padding))
-    return padded_RK.reshape(len(padded_RK), -1, INT8_GROUP)
+    n_groups = padded_RK.shape[-1] // INT8_GROUP  # not -1: there may be no rows
+    return padded_RK.reshape(len(padded_RK), n_groups, INT8_GROUP)
 
 
 def _rounded(grouped_RGJ: torch.Tensor, scale_RG: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The C step gives the model's own logits, whatever the layout, and never minds the batch."""
 
 import copy
+import os
 
 import pytest
 import torch
@@ -173,3 +174,60 @@ def test_what_it_cannot_run_is_said_before_any_work() -> None:
     assert why_not_native(model) == "head_dim is 4, not a multiple of 16"
     with pytest.raises(UserError, match="cannot run natively: head_dim is 4"):
         NativeRunner(model, 4)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        Chunk(tokens=[1] * 40, start=0, blocks=[0], n_logits=1),
+        Chunk(tokens=[1], start=5000, blocks=[0], n_logits=1),
+        Chunk(tokens=[1], start=0, blocks=[N_BLOCKS], n_logits=1),
+        Chunk(tokens=[1], start=0, blocks=[-1], n_logits=1),
+        Chunk(tokens=[1], start=-3, blocks=[0], n_logits=1),
+        Chunk(tokens=[1, 2, 3], start=0, blocks=[0], n_logits=10),
+        Chunk(tokens=[], start=0, blocks=[0], n_logits=0),
+    ],
+)
+def test_chunks_that_would_leave_the_cache_are_refused(chunk: Chunk) -> None:
+    runner = NativeRunner(build("float32"), N_BLOCKS)
+    with pytest.raises(ValueError):
+        runner.run([chunk])
+
+
+def test_a_closed_runner_says_so_and_closes_once() -> None:
+    runner = NativeRunner(build("float32"), N_BLOCKS)
+    runner.close()
+    runner.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        runner.run([Chunk(tokens=[1], start=0, blocks=[0])])
+
+
+def test_a_forked_child_runs_with_threads_of_its_own() -> None:
+    runner = NativeRunner(build("float32"), N_BLOCKS, n_threads=2)
+    chunk = Chunk(tokens=[1, 2, 3], start=0, blocks=[0])
+    expected = runner.run([chunk])
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if torch.equal(runner.run([chunk]), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_partly_quantised_model_is_left_to_pytorch() -> None:
+    model, other = build("int8"), build("float32")
+    model.layers[0].attention.k = other.layers[0].attention.k
+    assert why_not_native(model) == "its weights are in FP8, or only some of them are quantised"
+    with pytest.raises(ValueError, match="no kernel for Int8Linear, Linear"):
+        attention = model.layers[0].attention
+        PackedMatrices(open_library()).matrix([attention.q, attention.k])
+
+
+def test_a_nan_never_becomes_a_number() -> None:
+    model = build("int8")
+    model.embedding.weight.data[7, 3] = torch.nan
+    runner = NativeRunner(model, N_BLOCKS)
+    chunks = [
+        Chunk(tokens=[1, 7, 2], start=0, blocks=[0], n_logits=1),
+        Chunk(tokens=[1, 2], start=0, blocks=[1], n_logits=1),
+    ]
+    is_nan = runner.run(chunks).isnan()
+    assert is_nan[0].all() and not is_nan[1].any()

@@ -6,16 +6,24 @@ none. Never: code from anywhere else; the name of the file holds the digest of s
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import platform
 import shutil
 import subprocess
+import time
 from ctypes import POINTER, c_int, c_void_p
 from pathlib import Path
 
-from herd.foundation import atomic_file, cache_directory
+from herd.foundation import (
+    UserError,
+    atomic_file,
+    cache_directory,
+    sha256_file,
+    write_text,
+)
 from herd.inference.native.structures import MatrixStruct, ModelStruct, StepStruct
 
 SOURCE_DIRECTORY = Path(__file__).resolve().parent
@@ -32,35 +40,63 @@ class NoNativeCodeError(Exception):
 @functools.cache
 def open_library(extra_flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     """Return the library, compiled now if it has not been before. Raises NoNativeCodeError."""
-    library = ctypes.CDLL(str(compile_library(extra_flags)))
-    _declare(library)
-    return library
-
-
-def compile_library(extra_flags: tuple[str, ...]) -> Path:
-    """Return the path of the compiled library. Raises NoNativeCodeError where nothing compiles it."""
     compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
     if compiler is None:
         raise NoNativeCodeError(f"there is no C compiler ({', '.join(COMPILERS)}) on PATH")
     flags = (*FLAGS, *extra_flags)
     path = cache_directory() / "native" / f"llama-{_fingerprint(compiler, flags)}.so"
-    if not path.exists():
-        _compile(compiler, flags, path)
-    return path
+    try:
+        if not _is_whole(path):
+            _compile(compiler, flags, path)
+        return _loaded(path)
+    except (OSError, AttributeError, UserError) as error:  # a full disk, a strange compiler
+        raise NoNativeCodeError(f"the compiled code cannot be used: {error}") from error
 
 
 def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+    """Compile, load once on trial, and keep the file with its digest beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
     with atomic_file(path) as partial:
         command = [compiler, *flags, str(SOURCE_DIRECTORY / MAIN_SOURCE), "-o", str(partial), "-lm"]
         try:
             subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S
-            )
+                command, check=True, capture_output=True, text=True, errors="replace",
+                timeout=COMPILE_TIMEOUT_S,
+            )  # fmt: skip
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if "error" in line]
             raise NoNativeCodeError(f"{compiler} failed: {(lines or ['no message'])[0]}") from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NoNativeCodeError(f"{compiler} failed: {error}") from error
+        _loaded(partial)
+        write_text(_digest_path(path), sha256_file(partial))
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what a killed compilation left; others may be compiling right now."""
+    for leftover in directory.glob(".llama-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > COMPILE_TIMEOUT_S:
+                leftover.unlink()
+
+
+def _is_whole(path: Path) -> bool:
+    """A library cut short would end this process with a signal once its code is called."""
+    try:
+        return _digest_path(path).read_text() == sha256_file(path)
+    except OSError:
+        return False
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    _declare(library)
+    return library
 
 
 def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:

@@ -404,8 +404,11 @@ int herd_layout(void) { return FOURS ? 4 : 2; }
 
 void *herd_open(int n_threads) {
     Engine *engine = calloc(1, sizeof *engine);
-    if (engine) engine->team = start_team(n_threads);
-    return engine;
+    if (!engine) return NULL;
+    engine->team = start_team(n_threads);
+    if (engine->team) return engine;
+    free(engine);
+    return NULL;
 }
 
 void herd_close(void *handle) {

@@ -94,8 +94,12 @@ static void quantize_row(const float *x, int n, int n_padded, narrow *q, float *
         const int there = n - g * GROUP;
         if (there > 0) memcpy(group, x + g * GROUP, sizeof(float) * (size_t)(there < GROUP ? there : GROUP));
         vec top = splat(0.0f);
-        for (int i = 0; i < GROUP; i += LANES) top = vmax(top, vmax(load(group + i), -load(group + i)));
-        scale[g] = max_lanes(top) / 127.0f;
+        vec nothing = splat(0.0f); /* 0 times a number is 0; times NaN or infinity it is NaN, which a maximum may lose */
+        for (int i = 0; i < GROUP; i += LANES) {
+            top = vmax(top, vmax(load(group + i), -load(group + i)));
+            nothing += load(group + i) * splat(0.0f);
+        }
+        scale[g] = max_lanes(top) / 127.0f + sum_lanes(nothing);
         const vec divisor = splat(scale[g] > 0.0f ? scale[g] : 1.0f);
         vec total = splat(0.0f);
         UNROLL for (int i = 0; i < GROUP; i += LANES) {

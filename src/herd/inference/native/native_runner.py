@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import threading
-import weakref
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -23,9 +21,10 @@ from herd.inference.native.library import NoNativeCodeError, open_library
 from herd.inference.native.packed_weights import PackedWeights
 from herd.inference.native.self_check import why_not_trusted
 from herd.inference.native.structures import CacheStruct, StepStruct
+from herd.inference.native.thread_team import ThreadTeam
 from herd.inference.paged_cache import BLOCK_TOKENS, PagedCache
 from herd.inference.runner import Chunk
-from herd.model import Int8Linear, ModelConfig, Transformer, quantized_linears
+from herd.model import ModelConfig, Transformer, quantized_linears, scheme_of
 
 LARGEST_GROUP = 24  # query heads of one key-value head; a register tile of llama.c
 CACHE_DTYPES = (torch.float32, torch.float16)
@@ -53,8 +52,10 @@ def _why_not_this_model(model: Transformer) -> str | None:
         return f"head_dim is {config.head_dim}, not a multiple of {BLOCK_TOKENS}"
     if config.n_heads // config.n_kv_heads > LARGEST_GROUP:
         return f"more than {LARGEST_GROUP} query heads share a key-value head"
-    if not all(isinstance(each, Int8Linear) for each in quantized_linears(model).values()):
-        return "there is no kernel for weights in FP8"
+    if quantized_linears(model) and scheme_of(model) != "int8":
+        return "its weights are in FP8, or only some of them are quantised"
+    if len({weight.dtype for weight in model.layers.parameters() if weight.ndim == 2}) > 1:
+        return "its weights are of several dtypes"
     return None
 
 
@@ -83,26 +84,32 @@ class NativeRunner:
         self._weights.struct.cache = self._cache_struct()
         self._embedding_VD = model.embedding.weight.detach()
         self._rope = RopeTable(model.config)
-        self._handle = self._library.herd_open(n_threads or available_cores())
-        self._lock = threading.Lock()
-        self.close = weakref.finalize(self, self._library.herd_close, self._handle)
+        self._team = ThreadTeam(
+            self._library, available_cores() if n_threads is None else n_threads
+        )
 
     def run(self, chunks: Sequence[Chunk]) -> torch.Tensor:
-        """Do what `Runner.run` says; the logits are on the CPU. Raises MemoryError."""
-        step = _StepArrays(chunks, self._rope)
+        """Do what `Runner.run` says; the logits are on the CPU.
+
+        Raises MemoryError, and ValueError for chunks that do not hold together.
+        """
+        if not chunks:
+            raise ValueError("a step needs at least one chunk")
+        step = _StepArrays(chunks, self._rope, self.n_blocks)
         tokens_T = torch.tensor([token for chunk in chunks for token in chunk.tokens])
         x_TD = self._embedding_VD[tokens_T].float()
         logits_RV = torch.empty(step.n_rows, self._weights.head_width)
         struct = step.struct(x_TD, logits_RV)
-        with self._lock:
-            failed = self._library.herd_step(self._handle, self._weights.struct, struct)
-        if failed:
-            raise MemoryError("no memory for the activations of a step")
+        self._team.run(self._weights.struct, struct)
         return logits_RV[:, : self.config.vocab_size]
 
     def copy_block(self, source: int, target: int) -> None:
         """Copy one block's keys and values in all layers."""
         self.cache.copy_block(source, target)
+
+    def close(self) -> None:
+        """End the threads; no step can follow."""
+        self._team.close()
 
     def _cache_struct(self) -> CacheStruct:
         cache = self.cache
@@ -142,7 +149,9 @@ class RopeTable:
 class _StepArrays:
     """The integers of a step as C reads them."""
 
-    def __init__(self, chunks: Sequence[Chunk], rope: RopeTable) -> None:
+    def __init__(self, chunks: Sequence[Chunk], rope: RopeTable, n_blocks: int) -> None:
+        for chunk in chunks:
+            _check(chunk)
         lengths = [len(chunk.tokens) for chunk in chunks]
         starts = [0, *accumulate(lengths)]
         tables = [0, *accumulate(len(chunk.blocks) for chunk in chunks)]
@@ -156,6 +165,8 @@ class _StepArrays:
         self.table_start = np.array(tables[:-1], np.int32)
         self.blocks = np.array([block for chunk in chunks for block in chunk.blocks], np.int32)
         self.rows = np.concatenate(rows).astype(np.int32)
+        if self.blocks.min() < 0 or self.blocks.max() >= n_blocks:
+            raise ValueError(f"a block table names a block outside 0 to {n_blocks - 1:,}")
         self.cos_TC, self.sin_TC = rope.at(self.position_T)
 
     @property
@@ -174,3 +185,14 @@ class _StepArrays:
             x_TD.data_ptr(),
             logits_RV.data_ptr(),
         )
+
+
+def _check(chunk: Chunk) -> None:
+    """C trusts what it is handed; the engine makes no such chunk, but others may."""
+    n_tokens, n_places = len(chunk.tokens), len(chunk.blocks) * BLOCK_TOKENS
+    if not n_tokens or chunk.start < 0 or not 0 <= chunk.n_logits <= n_tokens:
+        raise ValueError(
+            f"a chunk of {n_tokens} tokens from position {chunk.start} with {chunk.n_logits} logits"
+        )
+    if chunk.start + n_tokens > n_places:
+        raise ValueError(f"{chunk.start + n_tokens} tokens do not fit {n_places} places of blocks")

@@ -46,14 +46,15 @@ class PackedMatrices:
         Raises ValueError for a kind of weight that has no kernel.
         """
         join = _alternate_panels if alternate else _stack
-        if integers := [part for part in parts if isinstance(part, Int8Linear)]:
+        integers = [part for part in parts if isinstance(part, Int8Linear)]
+        if len(integers) == len(parts):
             return self._int8_matrix(
                 join([part.weight_q_NK for part in integers]),
                 join([part.scale_NG for part in integers]),
             )
         weights = [p.weight.detach() for p in parts if isinstance(p, nn.Linear | nn.Embedding)]
-        if len(weights) < len(parts):
-            raise ValueError(f"no kernel for {type(parts[0]).__name__}")
+        if len(weights) < len(parts) or len({weight.dtype for weight in weights}) > 1:
+            raise ValueError(f"no kernel for {', '.join(type(part).__name__ for part in parts)}")
         if weights[0].dtype == torch.bfloat16:
             return self._float_matrix(join(weights).contiguous(), BFLOAT16, "bfloat16")
         return self._float_matrix(

@@ -94,7 +94,7 @@ INLINE vec vexp(vec x) {
     y = y * r + splat(5.0000001201e-1f);
     y = y * (r * r) + r + splat(1.0f);
     const vec scale = (vec)((__builtin_convertvector(n, ivec) + 127) << 23);
-    return pick(dead, splat(0.0f), y * scale);
+    return pick(x != x, x, pick(dead, splat(0.0f), y * scale)); /* a NaN stays one */
 }
 
 INLINE float half_to_float(uint16_t bits) {
