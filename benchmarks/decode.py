@@ -37,7 +37,7 @@ MODEL = "smollm2-135m"
 N_PROMPT, N_NEW = 512, 64
 N_TOGETHER, N_SHORT_PROMPT, N_LONG_ANSWER = 16, 32, 128
 N_SHARED_PROMPT = 1000
-N_REPEATS, N_REPEATS_TOGETHER = 7, 3  # the latter takes seconds each
+N_REPEATS, N_REPEATS_TOGETHER = 5, 3  # the latter takes seconds each
 PEER_KINDS = ("q8_0", "q4_0", "f16")
 TOGETHER_KIND = "q8_0"
 GREEDY = SamplingConfig(temperature=0.0)
