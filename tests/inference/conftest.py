@@ -10,6 +10,7 @@ import torch
 from herd.inference.paged_cache import BLOCK_TOKENS
 from herd.inference.runner import Chunk
 from herd.model import ModelConfig, Transformer, init_weights
+from herd.tokenizer import Tokenizer, train_bpe
 
 TINY = ModelConfig(
     vocab_size=97, dim=32, n_layers=3, n_heads=4, n_kv_heads=2, ffn_dim=48, max_context=600
@@ -23,6 +24,23 @@ def tiny_model() -> Transformer:
     for parameter in model.parameters():  # wider than at birth, so that tokens differ in likelihood
         parameter.data.mul_(2.0 if parameter.ndim == 2 else 1.0)
     return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return train_bpe(["aé漢🙂 b"], vocab_size=260, special_tokens=("<|endoftext|>",))
+
+
+@pytest.fixture(scope="session")
+def babbler(tokenizer: Tokenizer) -> Transformer:
+    """A random model over bytes: most of what it writes is broken UTF-8."""
+    config = ModelConfig(
+        vocab_size=tokenizer.vocab_size + 7, dim=16, n_layers=1, n_heads=2, n_kv_heads=1,
+        ffn_dim=16, max_context=256,
+    )  # fmt: skip
+    model = Transformer(config)
+    init_weights(model, seed=0)
+    return model
 
 
 class FakeRunner:

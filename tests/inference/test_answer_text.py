@@ -10,25 +10,13 @@ from herd.inference.engine import Engine
 from herd.inference.offline import complete, run_all
 from herd.inference.request import Completion
 from herd.inference.torch_runner import TorchRunner
-from herd.model import ModelConfig, Transformer, init_weights
-from herd.tokenizer import Tokenizer, train_bpe
+from herd.model import Transformer
+from herd.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_bpe(["aé漢🙂 b"], vocab_size=260, special_tokens=("<|endoftext|>",))
-
-
-@pytest.fixture(scope="module")
-def engine(tokenizer: Tokenizer) -> Engine:
-    """A random model over bytes: most of what it writes is broken UTF-8."""
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size + 7, dim=16, n_layers=1, n_heads=2, n_kv_heads=1,
-        ffn_dim=16, max_context=256,
-    )  # fmt: skip
-    model = Transformer(config)
-    init_weights(model, seed=0)
-    return Engine(TorchRunner(model, 64), tokenizer=tokenizer)
+def engine(babbler: Transformer, tokenizer: Tokenizer) -> Engine:
+    return Engine(TorchRunner(babbler, 64), tokenizer=tokenizer)
 
 
 def answer(engine: Engine, request: Request) -> Completion:

@@ -6,25 +6,8 @@ import pytest
 
 from herd.foundation import UserError
 from herd.inference import Request, TextGeneration, generate, open_engine
-from herd.model import ModelConfig, Transformer, init_weights
-from herd.tokenizer import Tokenizer, train_bpe
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return train_bpe(["aé漢🙂 b"], vocab_size=260, special_tokens=("<|endoftext|>",))
-
-
-@pytest.fixture(scope="module")
-def babbler(tokenizer: Tokenizer) -> Transformer:
-    """A random model over bytes: most of what it writes is broken UTF-8."""
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size + 7, dim=16, n_layers=1, n_heads=2, n_kv_heads=1,
-        ffn_dim=16, max_context=256,
-    )  # fmt: skip
-    model = Transformer(config)
-    init_weights(model, seed=0)
-    return model
+from herd.model import Transformer
+from herd.tokenizer import Tokenizer
 
 
 def generation(

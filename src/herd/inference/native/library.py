@@ -120,7 +120,7 @@ def _processor() -> str:
 
 
 def _declare(library: ctypes.CDLL) -> None:
-    library.herd_lanes.restype = library.herd_layout.restype = c_int
+    library.herd_lanes.restype = c_int
     library.herd_open.argtypes, library.herd_open.restype = [c_int], c_void_p
     library.herd_close.argtypes, library.herd_close.restype = [c_void_p], None
     library.herd_step.argtypes = [c_void_p, POINTER(ModelStruct), POINTER(StepStruct)]

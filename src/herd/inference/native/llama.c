@@ -17,7 +17,7 @@ typedef struct {
 } Layer;
 
 typedef struct {
-    int32_t n_layers, dim, ffn_dim, n_heads, n_kv_heads, head_dim, vocab_size;
+    int32_t n_layers, dim, n_heads, n_kv_heads, head_dim;
     float norm_eps;
     const Layer *layers;
     const float *final_norm;
@@ -34,7 +34,7 @@ typedef struct {
     const int32_t *rows; /* [n_rows]: the tokens whose logits are wanted */
     const float *cos, *sin; /* [n_tokens][head_dim / 2] */
     float *x;      /* [n_tokens][dim]: embeddings; overwritten */
-    float *logits; /* [n_rows][vocab_size] */
+    float *logits; /* [n_rows][head.n_out]: the vocabulary in whole panels */
 } Step;
 
 /* A piece of attention: some queries of one head, over all keys or, where `slot` >= 0, over one part of them. */
@@ -400,7 +400,6 @@ typedef struct {
 #define PHASES_OF_LAYER 12
 
 int herd_lanes(void) { return LANES; }
-int herd_layout(void) { return FOURS ? 4 : 2; }
 
 void *herd_open(int n_threads) {
     Engine *engine = calloc(1, sizeof *engine);

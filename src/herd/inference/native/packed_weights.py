@@ -98,11 +98,9 @@ class PackedWeights(PackedMatrices):
         self.struct = ModelStruct(
             n_layers=config.n_layers,
             dim=config.dim,
-            ffn_dim=config.ffn_dim,
             n_heads=config.n_heads,
             n_kv_heads=config.n_kv_heads,
             head_dim=config.head_dim,
-            vocab_size=config.vocab_size,
             norm_eps=config.norm_eps,
             layers=layers,
             final_norm=self.vector(model.norm.weight),

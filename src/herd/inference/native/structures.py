@@ -55,11 +55,9 @@ class ModelStruct(Structure):
             for name in (
                 "n_layers",
                 "dim",
-                "ffn_dim",
                 "n_heads",
                 "n_kv_heads",
                 "head_dim",
-                "vocab_size",
             )
         ],
         ("norm_eps", c_float),
