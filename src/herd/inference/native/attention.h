@@ -44,6 +44,12 @@ static Block read_block(const Cache *cache, const void *numbers, size_t place, i
     return (Block){wide, FLOAT32};
 }
 
+/* Call a block of one head to the caches: the next ones lie elsewhere, which no processor foresees. */
+INLINE void expect_block(const Cache *cache, const void *numbers, size_t place) {
+    const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float), n = (size_t)cache->head_dim * BLOCK_TOKENS * width;
+    for (size_t i = 0; i < n; i += 64) __builtin_prefetch((const char *)numbers + place * width + i);
+}
+
 static void write_token(const Cache *cache, int layer, int block, int slot, int head, const float *k, const float *v) {
     const size_t place = place_of(cache, layer, block, head);
     const int n = cache->head_dim;
@@ -81,14 +87,20 @@ static void score_block(int n_rows, const float *q, int head_dim, Block keys, fl
 
 /* mix[r] += weights[r][0..16) . values */
 INLINE void mix_tile(const int rows, const int kind, const void *values, const float *weights, int stride, int head_dim, float *mix) {
-    for (int c = 0; c < head_dim; c += LANES) {
-        vec sum[TILE_ROWS];
-        UNROLL for (int m = 0; m < rows; m++) sum[m] = load(mix + (size_t)m * head_dim + c);
-        UNROLL for (int i = 0; i < BLOCK_TOKENS; i++) {
-            const vec value = load_weight(values, (size_t)i * head_dim + c, kind);
-            UNROLL for (int m = 0; m < rows; m++) sum[m] += value * splat(weights[(size_t)m * stride + i]);
+    for (int c = 0; c < head_dim; c += PANEL) {
+        vec sum[TILE_ROWS][VECS];
+        UNROLL for (int m = 0; m < rows; m++)
+            UNROLL for (int j = 0; j < VECS; j++) sum[m][j] = load(mix + (size_t)m * head_dim + c + j * LANES);
+        for (int i = 0; i < BLOCK_TOKENS; i++) {
+            vec value[VECS];
+            UNROLL for (int j = 0; j < VECS; j++) value[j] = load_weight(values, (size_t)i * head_dim + c + j * LANES, kind);
+            UNROLL for (int m = 0; m < rows; m++) {
+                const vec weight = splat(weights[(size_t)m * stride + i]);
+                UNROLL for (int j = 0; j < VECS; j++) sum[m][j] += value[j] * weight;
+            }
         }
-        UNROLL for (int m = 0; m < rows; m++) store(mix + (size_t)m * head_dim + c, sum[m]);
+        UNROLL for (int m = 0; m < rows; m++)
+            UNROLL for (int j = 0; j < VECS; j++) store(mix + (size_t)m * head_dim + c + j * LANES, sum[m][j]);
     }
 }
 
@@ -144,6 +156,7 @@ static void attend_part(const Cache *cache, int layer, int head, const int32_t *
         const int n_seeing = n_rows - first;
         for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
             const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
+            expect_block(cache, cache->values, place);
             score_block(n_seeing, q + (size_t)first * n, n, read_block(cache, cache->keys, place, n_seeing, wide), &scores[first][i], SPAN);
         }
         for (int r = first; r < n_rows; r++) {
@@ -152,6 +165,7 @@ static void attend_part(const Cache *cache, int layer, int head, const int32_t *
         }
         for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
             const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
+            if (key + SPAN + i < end) expect_block(cache, cache->keys, place_of(cache, layer, blocks[(key + SPAN + i) / BLOCK_TOKENS], head));
             mix_block(n_seeing, &scores[first][i], SPAN, read_block(cache, cache->values, place, n_seeing, wide), n, mix + (size_t)first * n);
         }
     }

@@ -88,28 +88,44 @@ static void pack_int8(const int8_t *q, const uint16_t *scale, int n_out, int n_i
 
 /* ---- quantizing activations: one row ---- */
 
-static void quantize_row(const float *x, int n, int n_padded, narrow *q, float *scale, int32_t *offset) {
-    for (int g = 0; g < n_padded / GROUP; g++) {
-        float group[GROUP] __attribute__((aligned(64))) = {0};
-        const int there = n - g * GROUP;
-        if (there > 0) memcpy(group, x + g * GROUP, sizeof(float) * (size_t)(there < GROUP ? there : GROUP));
-        vec top = splat(0.0f);
-        vec nothing = splat(0.0f); /* 0 times a number is 0; times NaN or infinity it is NaN, which a maximum may lose */
-        for (int i = 0; i < GROUP; i += LANES) {
-            top = vmax(top, vmax(load(group + i), -load(group + i)));
-            nothing += load(group + i) * splat(0.0f);
-        }
-        scale[g] = max_lanes(top) / 127.0f + sum_lanes(nothing);
-        const vec divisor = splat(scale[g] > 0.0f ? scale[g] : 1.0f);
-        vec total = splat(0.0f);
-        UNROLL for (int i = 0; i < GROUP; i += LANES) {
-            const vec whole = round_even(load(group + i) / divisor);
-            const narrow_vec small = __builtin_convertvector(__builtin_convertvector(whole, ivec), narrow_vec);
-            memcpy(q + g * GROUP + i, &small, sizeof small);
-            total += whole;
-        }
-        offset[g] = -128 * (int32_t)sum_lanes(total); /* small whole numbers: exact */
+/* LANES whole numbers within a byte. */
+INLINE void store_narrow(narrow *q, vec whole) {
+#if defined(__AVX2__) && !defined(__AVX512F__) && !FOURS
+    const __m256i wide = _mm256_cvtps_epi32((__m256)whole), pairs = _mm256_packs_epi32(wide, wide);
+    _mm_storeu_si128((__m128i *)q, _mm256_castsi256_si128(_mm256_permute4x64_epi64(pairs, 8)));
+#else
+    const narrow_vec small = __builtin_convertvector(__builtin_convertvector(whole, ivec), narrow_vec);
+    memcpy(q, &small, sizeof small);
+#endif
+}
+
+INLINE void quantize_group(const float *x, narrow *q, float *scale, int32_t *offset, vec *nothing) {
+    vec top = splat(0.0f);
+    UNROLL for (int i = 0; i < GROUP; i += LANES) {
+        top = vmax(top, vmax(load(x + i), -load(x + i)));
+        *nothing += load(x + i) * splat(0.0f);
     }
+    *scale = max_lanes(top) / 127.0f;
+    const vec divisor = splat(*scale > 0.0f ? *scale : 1.0f);
+    vec total = splat(0.0f);
+    UNROLL for (int i = 0; i < GROUP; i += LANES) {
+        const vec whole = round_even(load(x + i) / divisor);
+        store_narrow(q + i, whole);
+        total += whole;
+    }
+    if (FOURS) *offset = -128 * (int32_t)sum_lanes(total); /* small whole numbers: exact */
+}
+
+static void quantize_row(const float *x, int n, int n_padded, narrow *q, float *scale, int32_t *offset) {
+    vec nothing = splat(0.0f); /* 0 times a number is 0; times NaN or infinity it is NaN, which a maximum may lose */
+    int g = 0;
+    for (; (g + 1) * GROUP <= n; g++) quantize_group(x + g * GROUP, q + g * GROUP, scale + g, offset + g, &nothing);
+    for (; g < n_padded / GROUP; g++) {
+        float group[GROUP] = {0};
+        if (g * GROUP < n) memcpy(group, x + g * GROUP, sizeof(float) * (size_t)(n - g * GROUP));
+        quantize_group(group, q + g * GROUP, scale + g, offset + g, &nothing);
+    }
+    scale[0] += sum_lanes(nothing); /* which makes all products of the row NaN */
 }
 
 /* ---- products: `rows` rows (a constant after inlining) with one panel ---- */

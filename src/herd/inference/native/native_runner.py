@@ -82,7 +82,7 @@ class NativeRunner:
         self._library = library or open_library()
         self._weights = PackedWeights(model, self._library)
         self._weights.struct.cache = self._cache_struct()
-        self._embedding_VD = model.embedding.weight.detach()
+        self._embedding = EmbeddingTable(model.embedding.weight.detach())
         self._rope = RopeTable(model.config)
         self._team = ThreadTeam(
             self._library, available_cores() if n_threads is None else n_threads
@@ -96,8 +96,7 @@ class NativeRunner:
         if not chunks:
             raise ValueError("a step needs at least one chunk")
         step = _StepArrays(chunks, self._rope, self.n_blocks)
-        tokens_T = torch.tensor([token for chunk in chunks for token in chunk.tokens])
-        x_TD = self._embedding_VD[tokens_T].float()
+        x_TD = self._embedding.rows([token for chunk in chunks for token in chunk.tokens])
         logits_RV = torch.empty(step.n_rows, self._weights.head_width)
         struct = step.struct(x_TD, logits_RV)
         self._team.run(self._weights.struct, struct)
@@ -121,6 +120,23 @@ class NativeRunner:
             n_heads=self.config.n_kv_heads,
             head_dim=self.config.head_dim,
         )
+
+
+class EmbeddingTable:
+    """Rows of a weight [V, D], read by NumPy: torch would wake threads of its own, which then spin
+    for milliseconds on the cores that the step needs.
+    """
+
+    def __init__(self, weight_VD: torch.Tensor) -> None:
+        self._is_bfloat16 = weight_VD.dtype == torch.bfloat16  # which NumPy does not know
+        self._weight_VD = (weight_VD.view(torch.int16) if self._is_bfloat16 else weight_VD).numpy()
+
+    def rows(self, tokens: Sequence[int]) -> np.ndarray:
+        """Return the rows of `tokens`, float32 [T, D]."""
+        x_TD = self._weight_VD[np.array(tokens)]
+        if self._is_bfloat16:  # the upper half of a float32
+            return (x_TD.astype(np.int32) << 16).view(np.float32)
+        return x_TD.astype(np.float32, copy=False)
 
 
 class RopeTable:
@@ -174,15 +190,15 @@ class _StepArrays:
         """Return how many rows of logits are wanted."""
         return len(self.rows)
 
-    def struct(self, x_TD: torch.Tensor, logits_RV: torch.Tensor) -> StepStruct:
-        """Return the struct; it points into this object and the two tensors."""
+    def struct(self, x_TD: np.ndarray, logits_RV: torch.Tensor) -> StepStruct:
+        """Return the struct; it points into this object, the array and the tensor."""
         arrays = (self.position_T, self.chunk_start, self.table_start, self.blocks, self.rows)
         return StepStruct(
             len(self.position_T),
             len(self.table_start),
             self.n_rows,
             *(array.ctypes.data for array in (*arrays, self.cos_TC, self.sin_TC)),
-            x_TD.data_ptr(),
+            x_TD.ctypes.data,
             logits_RV.data_ptr(),
         )
 

@@ -36,6 +36,15 @@ class PackedMatrices:
     def vector(self, weight: torch.Tensor) -> int:
         return self._keep(weight.detach().float().contiguous())
 
+    def _empty(self, shape, dtype):
+        import math, numpy as np
+        n = -(-math.prod(shape) * dtype.itemsize // 64) * 64
+        if getattr(self, "_slab", None) is None or self._used + n > len(self._slab):
+            self._slab = torch.from_numpy(np.empty(max(n, 32 << 20), np.uint8)); self._used = -self._slab.data_ptr() % 64
+        out = self._slab[self._used : self._used + math.prod(shape) * dtype.itemsize].view(dtype).view(shape)
+        self._used += n
+        return out
+
     def _keep(self, tensor: torch.Tensor) -> int:
         self._memory.append(tensor)
         return tensor.data_ptr()
@@ -63,7 +72,7 @@ class PackedMatrices:
 
     def _float_matrix(self, weight_NK: torch.Tensor, kind: int, name: str) -> MatrixStruct:
         n_out, n_in = weight_NK.shape
-        packed = torch.empty(_padded(n_out), n_in, dtype=weight_NK.dtype)
+        packed = self._empty((_padded(n_out), n_in), weight_NK.dtype)
         pack = getattr(self._library, f"herd_pack_{name}")
         pack(weight_NK.data_ptr(), n_out, n_in, packed.data_ptr())
         return MatrixStruct(kind=kind, n_out=len(packed), n_in=n_in, values=self._keep(packed))
@@ -71,8 +80,8 @@ class PackedMatrices:
     def _int8_matrix(self, q_NK: torch.Tensor, scale_NG: torch.Tensor) -> MatrixStruct:
         (n_out, n_in), n_groups = q_NK.shape, scale_NG.shape[1]
         q_NK, scale_NG = q_NK.contiguous(), scale_NG.contiguous()
-        packed = torch.empty(_padded(n_out), n_in, dtype=torch.int8)
-        scales = torch.empty(_padded(n_out), n_groups, dtype=torch.float16)
+        packed = self._empty((_padded(n_out), n_in), torch.int8)
+        scales = self._empty((_padded(n_out), n_groups), torch.float16)
         self._library.herd_pack_int8(
             q_NK.data_ptr(), scale_NG.data_ptr(), n_out, n_in, packed.data_ptr(), scales.data_ptr()
         )

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define SPINS_BEFORE_YIELD 4000
-#define SPINS_BEFORE_SLEEP 20000
+#define YIELDS_BEFORE_SLEEP 8000 /* some milliseconds: longer than lies between two steps */
 
 typedef struct Team Team;
 typedef void (*Job)(Team *team, int rank, void *context);
@@ -69,14 +69,19 @@ static inline int take(atomic_int *counter, int step, int n) {
     return first < n ? first : n;
 }
 
+static int is_there(Team *team, int seen) { return atomic_load_explicit(&team->generation, memory_order_acquire) != seen; }
+
+/* A sleeper woken may find itself behind its waker, on the waker's core, until the system's next tick. */
 static void wait_for_job(Team *team, int seen) {
-    for (int spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
-        if (atomic_load_explicit(&team->generation, memory_order_acquire) != seen) return;
-        relax();
+    for (int spins = 0; spins < SPINS_BEFORE_YIELD + YIELDS_BEFORE_SLEEP; spins++) {
+        if (is_there(team, seen)) return;
+        if (spins < SPINS_BEFORE_YIELD)
+            relax();
+        else
+            sched_yield();
     }
     pthread_mutex_lock(&team->mutex);
-    while (atomic_load_explicit(&team->generation, memory_order_acquire) == seen)
-        pthread_cond_wait(&team->wake, &team->mutex);
+    while (!is_there(team, seen)) pthread_cond_wait(&team->wake, &team->mutex);
     pthread_mutex_unlock(&team->mutex);
 }
 

@@ -58,16 +58,17 @@ INLINE vec vmax(vec a, vec b) {
 #endif
 }
 
+/* Lanes are folded in halves: in turn, each would wait for the one before. */
 INLINE float sum_lanes(vec x) {
-    float total = 0.0f;
-    UNROLL for (int i = 0; i < LANES; i++) total += x[i];
-    return total;
+    UNROLL for (int n = LANES / 2; n > 0; n /= 2)
+        UNROLL for (int i = 0; i < n; i++) x[i] += x[i + n];
+    return x[0];
 }
 
 INLINE float max_lanes(vec x) {
-    float top = x[0];
-    UNROLL for (int i = 1; i < LANES; i++) top = x[i] > top ? x[i] : top;
-    return top;
+    UNROLL for (int n = LANES / 2; n > 0; n /= 2)
+        UNROLL for (int i = 0; i < n; i++) x[i] = x[i + n] > x[i] ? x[i + n] : x[i];
+    return x[0];
 }
 
 /* To the nearest integer, ties to even, for |x| < 2^22. */
