@@ -10,6 +10,7 @@
 #include "matrix.h"
 #include "team.h"
 #include "vector.h"
+#include <sys/mman.h>
 
 typedef struct {
     const float *attention_norm, *feed_forward_norm;
@@ -31,7 +32,7 @@ typedef struct {
     const int32_t *chunk_start; /* [n_chunks + 1]: the first token of each chunk */
     const int32_t *table_start; /* [n_chunks]: where each chunk's block table begins in `blocks` */
     const int32_t *blocks;
-    const int32_t *rows; /* [n_rows]: the tokens whose logits are wanted */
+    const int32_t *rows; /* [n_rows]: the tokens whose logits are wanted, ascending */
     const float *cos, *sin; /* [n_tokens][head_dim / 2] */
     float *x;      /* [n_tokens][dim]: embeddings; overwritten */
     float *logits; /* [n_rows][head.n_out]: the vocabulary in whole panels */
@@ -64,6 +65,14 @@ typedef struct {
     char *memory;
     size_t size, used;
 } Arena;
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static void ask_for_huge_pages(void *memory, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    if (bytes >= HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE); /* it may say no */
+#endif
+}
 
 static void *reserve(Arena *arena, size_t bytes) {
     void *here = arena->memory ? arena->memory + arena->used : NULL;
@@ -117,6 +126,7 @@ typedef struct {
     int rank;
     Work *work;
     int n_phases; /* how many shared-out phases this member has entered: all members count alike */
+    int n_rows;   /* rows under way: all tokens, and those whose logits are wanted after the last attention */
 } Player;
 
 static atomic_int *next_counter(Player *me) { return &me->work->counters[me->n_phases++]; }
@@ -140,13 +150,11 @@ static void quantize(const Rows *rows, int row, int n, const Matrix *matrix) {
                  (float *)rows->scale + row * groups, (int32_t *)rows->offset + row * groups);
 }
 
-/* `token` NULL: all tokens in order; else row i is that of token[i]. */
-static void norm_rows(Player *me, const float *weight, const int32_t *token, int n_rows, const Matrix *next) {
+static void norm_rows(Player *me, const float *weight, const Matrix *next) {
     const Model *model = me->work->model;
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, n_rows)) < n_rows;) {
-        const float *x = me->work->step->x + (size_t)(token ? token[i] : i) * model->dim;
-        rms_norm(x, weight, model->dim, model->norm_eps, me->work->normed + (size_t)i * model->dim);
+    for (int i; (i = take(counter, 1, me->n_rows)) < me->n_rows;) {
+        rms_norm(me->work->step->x + (size_t)i * model->dim, weight, model->dim, model->norm_eps, me->work->normed + (size_t)i * model->dim);
         quantize(&me->work->input, i, model->dim, next);
     }
     barrier(me->team);
@@ -182,8 +190,8 @@ static int take_piece(const Cut *cut, atomic_int *counter, int *p0, int *p1, int
     return 1;
 }
 
-static void multiply(Player *me, const Matrix *matrix, const Rows *in, int n_rows, float *out, int stride) {
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, n_rows);
+static void multiply(Player *me, const Matrix *matrix, const Rows *in, float *out, int stride) {
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, me->n_rows);
     atomic_int *counter = next_counter(me);
     for (int p, p1, m, m1; take_piece(&cut, counter, &p, &p1, &m, &m1);)
         for (; p < p1; p++) multiply_panel(matrix, p, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
@@ -196,7 +204,7 @@ static void multiply(Player *me, const Matrix *matrix, const Rows *in, int n_row
 static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
     const Step *step = me->work->step;
     const int dim = me->work->model->dim;
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, step->n_tokens);
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, me->n_rows);
     float product[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
@@ -216,7 +224,7 @@ static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
 /* hidden = silu(gate) * up */
 static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
     Work *work = me->work;
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL / 2, work->step->n_tokens);
+    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL / 2, me->n_rows);
     float gate[ROWS_AT_HAND][PANEL] __attribute__((aligned(64))), up[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
@@ -238,7 +246,7 @@ static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
 static void quantize_rows(Player *me, const Rows *rows, int n, const Matrix *next) {
     if (next->kind != INT8) return;
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, me->work->step->n_tokens)) < me->work->step->n_tokens;) quantize(rows, i, n, next);
+    for (int i; (i = take(counter, 1, me->n_rows)) < me->n_rows;) quantize(rows, i, n, next);
     barrier(me->team);
 }
 
@@ -339,31 +347,43 @@ static void attend(Player *me, int layer) {
     barrier(me->team);
 }
 
+/* Go on with the wanted rows alone: nothing reads what the last layer makes of the others. */
+static void keep_wanted_rows(Player *me) {
+    const Work *work = me->work;
+    const Step *step = work->step;
+    const size_t dim = (size_t)work->model->dim, width = (size_t)work->model->n_heads * work->model->head_dim;
+    for (int i = 0; me->rank == 0 && i < step->n_rows; i++) { /* ascending, so none is overwritten before its turn */
+        memmove(step->x + i * dim, step->x + step->rows[i] * dim, sizeof(float) * dim);
+        memmove(work->attended + i * width, work->attended + step->rows[i] * width, sizeof(float) * width);
+    }
+    me->n_rows = step->n_rows;
+    barrier(me->team);
+}
+
 static void run_layer(Player *me, int index) {
     Work *work = me->work;
     const Model *model = work->model;
     const Layer *layer = &model->layers[index];
-    const int n = work->step->n_tokens;
-    norm_rows(me, layer->attention_norm, NULL, n, &layer->qkv);
-    multiply(me, &layer->qkv, &work->input, n, work->qkv, work->qkv_width);
+    norm_rows(me, layer->attention_norm, &layer->qkv);
+    multiply(me, &layer->qkv, &work->input, work->qkv, work->qkv_width);
     rotate_and_store(me, index);
     attend(me, index);
+    if (index == model->n_layers - 1) keep_wanted_rows(me);
     quantize_rows(me, &work->mixed, model->n_heads * model->head_dim, &layer->o);
     multiply_onto_x(me, &layer->o, &work->mixed);
-    norm_rows(me, layer->feed_forward_norm, NULL, n, &layer->gate_up);
+    norm_rows(me, layer->feed_forward_norm, &layer->gate_up);
     multiply_gate_up(me, &layer->gate_up, &work->input);
     quantize_rows(me, &work->inner, work->hidden_width, &layer->down);
     multiply_onto_x(me, &layer->down, &work->inner);
 }
 
 static void run_step(Team *team, int rank, void *context) {
-    Player me = {team, rank, context, 0};
-    const Model *model = me.work->model;
-    const Step *step = me.work->step;
+    Work *work = context;
+    const Model *model = work->model;
+    Player me = {team, rank, work, 0, work->step->n_tokens};
     for (int i = 0; i < model->n_layers; i++) run_layer(&me, i);
-    if (!step->n_rows) return;
-    norm_rows(&me, model->final_norm, step->rows, step->n_rows, &model->head);
-    multiply(&me, &model->head, &me.work->input, step->n_rows, step->logits, model->head.n_out);
+    norm_rows(&me, model->final_norm, &model->head);
+    multiply(&me, &model->head, &work->input, work->step->logits, model->head.n_out);
 }
 
 /* ---- what a step consists of ---- */
@@ -428,10 +448,11 @@ int herd_step(void *handle, const Model *model, const Step *step) {
     if (plan.used > engine->arena.size) {
         free(engine->arena.memory);
         engine->arena = (Arena){0};
-        if (posix_memalign((void **)&engine->arena.memory, 64, plan.used)) {
+        if (posix_memalign((void **)&engine->arena.memory, HUGE_PAGE, plan.used)) {
             engine->arena.memory = NULL;
             return 1;
         }
+        ask_for_huge_pages(engine->arena.memory, plan.used);
         engine->arena.size = plan.used;
     }
     engine->arena.used = 0;

@@ -133,9 +133,9 @@ class EmbeddingTable:
 
     def rows(self, tokens: Sequence[int]) -> np.ndarray:
         """Return the rows of `tokens`, float32 [T, D]."""
-        x_TD = self._weight_VD[np.array(tokens)]
-        if self._is_bfloat16:  # the upper half of a float32
-            return (x_TD.astype(np.int32) << 16).view(np.float32)
+        x_TD: np.ndarray = self._weight_VD[np.array(tokens)]
+        if self._is_bfloat16:
+            x_TD = (x_TD.astype(np.int32) << 16).view(np.float32)  # bfloat16 is the upper half
         return x_TD.astype(np.float32, copy=False)
 
 

@@ -7,9 +7,11 @@ Never: another number than the model has: float32, bfloat16 and int8 weights are
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,24 +28,38 @@ from herd.model import Block, Int8Linear, Transformer
 PANEL = 16  # output channels that lie together
 
 
+class Space:
+    """Memory for many matrices, in few large pieces: NumPy asks the system for huge pages for those,
+    and a step that streams through all weights then looks up fewer addresses.
+    """
+
+    PIECE_BYTES = 32 << 20
+    ALIGNMENT = 64
+
+    def __init__(self) -> None:
+        self._free = torch.empty(0, dtype=torch.uint8)
+
+    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """Return a tensor, not filled; the memory lives as long as one of its tensors."""
+        n_bytes = math.prod(shape) * dtype.itemsize
+        n_taken = -(-n_bytes // self.ALIGNMENT) * self.ALIGNMENT
+        if n_taken > len(self._free):
+            piece = np.empty(max(n_taken, self.PIECE_BYTES) + self.ALIGNMENT, np.uint8)
+            self._free = torch.from_numpy(piece)[-piece.ctypes.data % self.ALIGNMENT :]
+        taken, self._free = self._free[:n_bytes], self._free[n_taken:]
+        return taken.view(dtype).view(shape)
+
+
 class PackedMatrices:
     """Makes structs of matrices and vectors, and keeps the memory that they point to."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         self._memory: list[torch.Tensor] = []
+        self._space = Space()
 
     def vector(self, weight: torch.Tensor) -> int:
         return self._keep(weight.detach().float().contiguous())
-
-    def _empty(self, shape, dtype):
-        import math, numpy as np
-        n = -(-math.prod(shape) * dtype.itemsize // 64) * 64
-        if getattr(self, "_slab", None) is None or self._used + n > len(self._slab):
-            self._slab = torch.from_numpy(np.empty(max(n, 32 << 20), np.uint8)); self._used = -self._slab.data_ptr() % 64
-        out = self._slab[self._used : self._used + math.prod(shape) * dtype.itemsize].view(dtype).view(shape)
-        self._used += n
-        return out
 
     def _keep(self, tensor: torch.Tensor) -> int:
         self._memory.append(tensor)
@@ -72,7 +88,7 @@ class PackedMatrices:
 
     def _float_matrix(self, weight_NK: torch.Tensor, kind: int, name: str) -> MatrixStruct:
         n_out, n_in = weight_NK.shape
-        packed = self._empty((_padded(n_out), n_in), weight_NK.dtype)
+        packed = self._space.take((_padded(n_out), n_in), weight_NK.dtype)
         pack = getattr(self._library, f"herd_pack_{name}")
         pack(weight_NK.data_ptr(), n_out, n_in, packed.data_ptr())
         return MatrixStruct(kind=kind, n_out=len(packed), n_in=n_in, values=self._keep(packed))
@@ -80,8 +96,8 @@ class PackedMatrices:
     def _int8_matrix(self, q_NK: torch.Tensor, scale_NG: torch.Tensor) -> MatrixStruct:
         (n_out, n_in), n_groups = q_NK.shape, scale_NG.shape[1]
         q_NK, scale_NG = q_NK.contiguous(), scale_NG.contiguous()
-        packed = self._empty((_padded(n_out), n_in), torch.int8)
-        scales = self._empty((_padded(n_out), n_groups), torch.float16)
+        packed = self._space.take((_padded(n_out), n_in), torch.int8)
+        scales = self._space.take((_padded(n_out), n_groups), torch.float16)
         self._library.herd_pack_int8(
             q_NK.data_ptr(), scale_NG.data_ptr(), n_out, n_in, packed.data_ptr(), scales.data_ptr()
         )
