@@ -44,7 +44,7 @@ GREEDY = SamplingConfig(temperature=0.0)
 FIRST_TOKEN = """
 import herd, sys
 lm = herd.load(sys.argv[1])
-print(next(lm.stream("The capital of France is", temperature=0.0)))
+print(next(lm.stream("The capital of France is", temperature=0.0)), flush=True)
 """
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         peers = write_peers(exact, Path(folder))
         save_hf(quantized.model, Path(folder) / "int8", tokenizer=quantized.tokenizer)
-        load_s = [time_first_token(Path(folder) / "int8") for _ in range(3)]
+        load_s = [time_first_token(Path(folder) / "int8") for _ in range(N_REPEATS)]
         result = compare(quantized, exact, peers)
     result |= prefix_sharing(quantized) | {"kv_waste": round(kv_waste(quantized), 4)}
     environment = describe_environment()
@@ -207,8 +207,12 @@ def write_peers(lm: LanguageModel, folder: Path) -> dict[str, Path]:
 
 
 def time_first_token(directory: Path) -> float:
+    """Return seconds from the start of a process until its first token is read here."""
     command = [sys.executable, "-c", FIRST_TOKEN, str(directory)]
-    return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        return time.perf_counter() - started
 
 
 def weight_bytes_read(lm: LanguageModel) -> int:

@@ -8,6 +8,7 @@ Never: the loop, the formats or the weights themselves; this joins them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Unpack, overload
 
@@ -119,7 +120,10 @@ def _proposers(
     """Return what makes a proposer for each new engine: a look-up, or a model loaded once."""
     if draft == "lookup":
         return PromptLookup
-    small = load(draft, dtype=dtype, device=device, quantize=quantize)
+    try:
+        small = load(draft, dtype=dtype, device=device, quantize=quantize)
+    except UserError as error:
+        raise UserError(f"the draft: {error}; lookup needs no model") from error
     check_draft(
         small.model.config, config, draft_tokenizer=small.tokenizer, target_tokenizer=tokenizer
     )
@@ -177,12 +181,16 @@ class LanguageModel:
         self._engine = FreshEngine(
             model, tokenizer, config=engine, cache_bytes=cache_bytes, new_proposer=new_proposer
         )
-        self._compiler: ConstraintCompiler | None = None  # made when the first constraint comes
 
     @property
     def engine(self) -> Engine:
         """Return the engine that all text comes from, for the weights as they are now."""
         return self._engine.current
+
+    @cached_property
+    def _compiler(self) -> ConstraintCompiler:
+        """Made when the first constraint comes: it spells out the whole vocabulary."""
+        return ConstraintCompiler(self.tokenizer)
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> torch.Tensor:
@@ -316,14 +324,12 @@ class LanguageModel:
         *,
         continues: bool = True,
     ) -> Request:
-        if self._compiler is None:
-            self._compiler = ConstraintCompiler(self.tokenizer)
         return request_of(
             ids,
             settings,
             stop_ids=stop_ids,
             vocab_size=self.tokenizer.vocab_size,
-            compiler=self._compiler,
+            compiler=lambda: self._compiler,
             continues=continues,
         )
 

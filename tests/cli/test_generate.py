@@ -71,7 +71,8 @@ def test_guessing_and_quantised_weights_need_only_an_option(
     [
         (["--regex", "(("], "regular expression is refused at character"),
         (["--json-schema", "nowhere.json"], "nowhere.json: No such file"),
-        (["--draft", "nobody"], "no model 'nobody'"),
+        (["--json-schema", '{"type": "object"}'], "takes a file"),
+        (["--draft", "nobody"], "the draft: no model 'nobody'"),
         (["--regex", "a", "--json-schema", "b"], "exclude each other"),
         (["--min-p", "2"], "min_p is 2.0"),
         (["--temperature", "-1"], "temperature is -1.0"),

@@ -3,7 +3,14 @@
 import pytest
 
 from herd.foundation import UserError
-from herd.inference import Constraint, ConstraintCompiler, Request, Settings, request_of
+from herd.inference import (
+    Constraint,
+    ConstraintCompiler,
+    Request,
+    Settings,
+    check_settings,
+    request_of,
+)
 from herd.tokenizer import Tokenizer, train_bpe
 
 
@@ -15,7 +22,7 @@ def tokenizer() -> Tokenizer:
 def build(tokenizer: Tokenizer, settings: Settings) -> Request:
     with ConstraintCompiler(tokenizer) as compiler:
         return request_of(
-            [1], settings, stop_ids=frozenset({256}), vocab_size=257, compiler=compiler
+            [1], settings, stop_ids=frozenset({256}), vocab_size=257, compiler=lambda: compiler
         )
 
 
@@ -51,3 +58,20 @@ def test_an_unknown_setting_is_refused(name: str, words: str, tokenizer: Tokeniz
 def test_settings_of_a_wrong_type_are_refused(settings: Settings, tokenizer: Tokenizer) -> None:
     with pytest.raises(UserError, match="give a string|make one with"):
         build(tokenizer, settings)
+    with pytest.raises(UserError, match="give a string|make one with"):
+        check_settings(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"temperature": -1.0}, "temperature is -1.0"),
+        ({"max_new_tokens": -1}, "max_new_tokens is -1"),
+        ({"min_new_tokens": 9, "max_new_tokens": 3}, "min_new_tokens is 9"),
+        ({"seed": 2**70}, "fits 64 bits"),
+    ],
+)
+def test_settings_are_checked_before_there_is_a_model(settings: Settings, words: str) -> None:
+    check_settings({})
+    with pytest.raises(UserError, match=words):
+        check_settings(settings)

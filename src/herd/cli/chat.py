@@ -38,10 +38,9 @@ def chat(
     At a terminal: Ctrl-C stops an answer and keeps what was said, Ctrl-D leaves, /help lists the
     commands. Through a pipe: one message a line, answers on stdout.
     """
-    from herd.language_model import load
+    from herd import load
+    from herd.inference import check_settings
 
-    lm = load(model, chat_format=chat_format, quantize=quantize, draft=draft)
-    _ = lm.chat_format  # a base model is refused before the first question, not after it
     settings: Settings = {
         "temperature": temperature,
         "top_p": top_p,
@@ -49,6 +48,9 @@ def chat(
         "seed": seed,
         "max_new_tokens": max_new_tokens,
     }
+    check_settings(settings)  # before a model is pulled or read
+    lm = load(model, chat_format=chat_format, quantize=quantize, draft=draft)
+    _ = lm.chat_format  # a base model is refused before the first question, not after it
     conversation = Conversation(lm, settings, system)
     if message is not None:
         conversation.ask(message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from herd.inference import Constraint
+    from herd.inference import Constraint, Settings
 
 
 def generate(
@@ -40,21 +40,22 @@ def generate(
     The continuation goes to stdout as it comes.
     """
     text = _read_stdin() if prompt == "-" else prompt
-    from herd.language_model import load  # after stdin is read: torch takes seconds to import
+    from herd import load  # after stdin is read: torch takes seconds to import
+    from herd.inference import check_settings
 
-    constraint = _constraint(json_schema, regex)
-    generation = load(model, quantize=quantize, draft=draft).stream(
-        text,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        seed=seed,
-        stop=stop or (),
-        constraint=constraint,
-    )
+    settings: Settings = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "stop": stop or (),
+        "constraint": _constraint(json_schema, regex),
+    }
+    check_settings(settings)  # before a model is pulled or read
+    generation = load(model, quantize=quantize, draft=draft).stream(text, **settings)
     for piece in generation:
         if not as_json:
             sys.stdout.write(piece)
@@ -69,13 +70,15 @@ def _constraint(json_schema: Path | None, regex: str | None) -> "Constraint | No
     if json_schema is not None and regex is not None:
         raise UserError("--json-schema and --regex exclude each other; give one")
     if json_schema is not None:
-        return Constraint.json_schema(_read_text(json_schema))
+        return Constraint.json_schema(_read_schema(json_schema))
     return None if regex is None else Constraint.regex(regex)
 
 
-def _read_text(path: Path) -> str:
+def _read_schema(path: Path) -> str:
     from herd.foundation import UserError
 
+    if str(path).lstrip().startswith("{"):
+        raise UserError("--json-schema takes a file: write the schema into one and give its name")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

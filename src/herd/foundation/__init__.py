@@ -11,6 +11,7 @@ from herd.foundation.ceilings import (
     measure_and_save_ceilings,
     measure_ceilings,
 )
+from herd.foundation.collector import collector_paused
 from herd.foundation.config import apply_override, from_dict, to_dict
 from herd.foundation.devices import (
     Hardware,
@@ -87,6 +88,7 @@ __all__ = [
     "atomic_file",
     "available_cores",
     "cache_directory",
+    "collector_paused",
     "default_device",
     "describe_environment",
     "detect_hardware",

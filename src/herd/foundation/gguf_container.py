@@ -5,20 +5,25 @@ Never: what the keys or tensors mean; dequantisation; a loop or an allocation wh
 Layout: the GGUF specification of the ggml project (docs/gguf.md).
 """
 
+from __future__ import annotations
+
 import mmap
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
 
 from herd.foundation.errors import UserError
 from herd.foundation.mapped_file import map_file
+
+if TYPE_CHECKING:
+    # It opens much else (YAML, for one); whoever reads no GGUF should not wait for that.
+    from gguf.constants import GGMLQuantizationType
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -209,6 +214,8 @@ def _alignment(path: Path, metadata: Mapping[str, Any]) -> int:
 
 def _read_tensor_info(cursor: _Cursor) -> GgufTensor:
     """One entry of the tensor table; its offset still counts from the start of the data."""
+    from gguf.constants import GGMLQuantizationType
+
     name = cursor.string("a tensor name", MAX_NAME_BYTES)
     what = f"tensor {name!r}"
     n_dims = cursor.number("<I", what)
@@ -228,6 +235,8 @@ def _read_tensor_info(cursor: _Cursor) -> GgufTensor:
 def _stored_bytes(
     cursor: _Cursor, what: str, inner_first: tuple[int, ...], tensor_type: GGMLQuantizationType
 ) -> int:
+    from gguf.constants import GGML_QUANT_SIZES
+
     block, block_bytes = GGML_QUANT_SIZES[tensor_type]
     if min(inner_first) < 1 or inner_first[0] % block:
         shape = list(inner_first[::-1])

@@ -30,7 +30,7 @@ from herd.inference.runner import Chunk, Runner
 from herd.inference.sampler import Sampler, next_token_probabilities
 from herd.inference.sampling_config import SamplingConfig
 from herd.inference.scoring import score
-from herd.inference.settings import Settings, request_of
+from herd.inference.settings import Settings, check_settings, request_of
 from herd.inference.speculation import Proposer
 from herd.inference.stop_strings import StopStrings
 from herd.inference.text_generation import TextGeneration
@@ -70,6 +70,7 @@ __all__ = [
     "check_draft",
     "check_prompt",
     "check_seed",
+    "check_settings",
     "complete",
     "generate",
     "next_token_probabilities",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from herd.foundation import UserError
 from herd.inference.constraints import Constraint, ConstraintCompiler
@@ -50,42 +50,60 @@ def request_of(
     *,
     stop_ids: frozenset[int],
     vocab_size: int,
-    compiler: ConstraintCompiler,
+    compiler: Callable[[], ConstraintCompiler],
     continues: bool = True,
 ) -> Request:
-    """Return the request, checked; a constraint is compiled now.
+    """Return the request, checked; a constraint is compiled now, by what `compiler` returns.
 
     Raises UserError for settings that make no sense, and for a constraint that cannot be met.
     """
+    fields, constraint = _checked_fields(settings), _checked_constraint(settings)
+    compiled = None
+    if constraint is not None:
+        compiled = compiler().compile(
+            constraint, stop_ids=stop_ids, vocab_size=vocab_size, continues=continues
+        )
+    return Request(
+        **fields,
+        prompt=tuple(prompt),
+        stop_ids=stop_ids,
+        vocab_size=vocab_size,
+        constraint=compiled,
+        continues=continues,
+    )
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise UserError for settings that make no sense with any model, before one is loaded."""
+    _checked_constraint(settings)
+    Request(**_checked_fields(settings), prompt=(0,))
+
+
+def _checked_fields(settings: Settings) -> dict[str, Any]:
+    """Return what of a request the settings say themselves."""
     _check_names(settings)
     names = {field.name for field in dataclasses.fields(SamplingConfig)}
     sampling = {name: value for name, value in settings.items() if name in names}
     stop = settings.get("stop") or ()
     if not isinstance(stop, str | Sequence):
         raise UserError(f"stop is {stop!r}: give a string or a list of strings")
+    return {
+        "max_new_tokens": settings.get("max_new_tokens", DEFAULT_NEW_TOKENS),
+        "min_new_tokens": settings.get("min_new_tokens", 0),
+        "sampling": SamplingConfig(**sampling),  # type: ignore[arg-type]
+        "seed": settings.get("seed"),
+        "stop": (stop,) if isinstance(stop, str) else tuple(stop),
+    }
+
+
+def _checked_constraint(settings: Settings) -> Constraint | None:
     constraint = settings.get("constraint")
-    compiled = None
-    if constraint is not None:
-        if not isinstance(constraint, Constraint):
-            raise UserError(
-                f"constraint is a {type(constraint).__name__}: make one with Constraint.json_schema, "
-                ".regex or .grammar"
-            )
-        compiled = compiler.compile(
-            constraint, stop_ids=stop_ids, vocab_size=vocab_size, continues=continues
+    if constraint is not None and not isinstance(constraint, Constraint):
+        raise UserError(
+            f"constraint is a {type(constraint).__name__}: make one with Constraint.json_schema, "
+            ".regex or .grammar"
         )
-    return Request(
-        prompt=tuple(prompt),
-        max_new_tokens=settings.get("max_new_tokens", DEFAULT_NEW_TOKENS),
-        min_new_tokens=settings.get("min_new_tokens", 0),
-        sampling=SamplingConfig(**sampling),  # type: ignore[arg-type]
-        seed=settings.get("seed"),
-        stop_ids=stop_ids,
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        vocab_size=vocab_size,
-        constraint=compiled,
-        continues=continues,
-    )
+    return constraint
 
 
 def _check_names(settings: Settings) -> None:

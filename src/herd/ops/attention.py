@@ -7,17 +7,22 @@ product, FlexAttention); and on a CPU `blocked_attention`.
 Never: projections, caches, positions.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from herd.ops.blocked_attention import blocked_attention
 from herd.ops.precision import sum_dtype
+
+if TYPE_CHECKING:
+    # Imports much of torch's compiler, hence only where it is used, on a GPU.
+    from torch.nn.attention.flex_attention import BlockMask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +133,8 @@ def _flex(
 
 
 def _block_mask(segment_BT: torch.Tensor) -> BlockMask:
+    from torch.nn.attention.flex_attention import create_block_mask
+
     def visible(b: Any, h: Any, t: Any, s: Any) -> Any:
         return (t >= s) & (segment_BT[b, t] == segment_BT[b, s])
 
@@ -139,4 +146,6 @@ def _block_mask(segment_BT: torch.Tensor) -> BlockMask:
 
 @functools.cache
 def _compiled_flex_attention() -> Callable[..., torch.Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
     return torch.compile(flex_attention)

@@ -38,9 +38,9 @@ class FastTokenizer(Tokenizer):
     def __init__(self, spec: Spec, roles: SpecialTokens, where: str) -> None:
         """Take the JSON value; `where` names it in messages."""
         self._spec = {**spec, "truncation": None, "padding": None}
-        self._full = build(self._spec, where)
+        self._where = where
         self._plain = build(hide_special(self._spec, roles), where)
-        super().__init__(roles, bytes_by_id(self._spec, self._full, where))
+        super().__init__(roles, bytes_by_id(self._spec, self._vocab(roles), self._plain, where))
         self._prefix_at_start = self._starts_with_space(self._plain, ANCHOR, 0)
         first_special = next(iter(roles.ids), None)
         self._prefix_after_special = (
@@ -99,6 +99,20 @@ class FastTokenizer(Tokenizer):
         return self._ids(self._continuing, SENTINEL + text)[1:]
 
     @cached_property
+    def _full(self) -> tokenizers.Tokenizer:
+        """The file as it is; reading it again takes as long as the rest, so only where it is needed."""
+        return build(self._spec, self._where)
+
+    def _vocab(self, roles: SpecialTokens) -> dict[str, int]:
+        """Return the id of each token by its own name."""
+        if isinstance(self._spec["model"]["vocab"], list):  # where added tokens have no place
+            vocab: dict[str, int] = self._full.get_vocab(with_added_tokens=True)
+            return vocab
+        shown = {HIDDEN.format(token_id): name for name, token_id in roles.ids.items()}
+        plain = self._plain.get_vocab(with_added_tokens=True)
+        return {shown.get(token, token): token_id for token, token_id in plain.items()}
+
+    @cached_property
     def _continuing(self) -> tokenizers.Tokenizer:
         copied = tokenizers.Tokenizer.from_str(self._plain.to_str())
         copied.add_special_tokens([tokenizers.AddedToken(SENTINEL, normalized=False)])
@@ -145,9 +159,10 @@ def merge_pair(merge: Any) -> tuple[str, str]:
     return first, second
 
 
-def bytes_by_id(spec: Spec, engine: tokenizers.Tokenizer, where: str) -> list[bytes | None]:
+def bytes_by_id(
+    spec: Spec, vocab: dict[str, int], engine: tokenizers.Tokenizer, where: str
+) -> list[bytes | None]:
     """Return each id's bytes inside a text."""
-    vocab: dict[str, int] = engine.get_vocab(with_added_tokens=True)
     n_ids = max(vocab.values(), default=-1) + 1
     if not vocab or n_ids > 2 * len(vocab) + (1 << 20):
         raise UserError(f"{where}: ids up to {n_ids - 1:,} for {len(vocab):,} tokens; get it again")

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from herd.foundation import UserError, format_bytes, read_gguf
+from herd.foundation import UserError, collector_paused, format_bytes, read_gguf
 from herd.tokenizer.byte_level import ByteLevelTokenizer
 from herd.tokenizer.export import CONFIG_NAME, JSON_NAME, MODEL_NAME
 from herd.tokenizer.gguf_vocabulary import tokenizer_of_gguf
@@ -37,7 +37,11 @@ def load(path: str | Path) -> Tokenizer:
     A tiktoken file gets Llama 3's 256 special tokens by rule (Llama 3.1 names), as it holds none.
     Raises UserError, one line, for whatever is missing, damaged or of unknown kind.
     """
-    path = Path(path)
+    with collector_paused():  # a vocabulary is a few hundred thousand small objects
+        return _load(Path(path))
+
+
+def _load(path: Path) -> Tokenizer:
     if path.is_dir():
         return _load_directory(path)
     with _open(path) as file:
@@ -60,7 +64,7 @@ def _load_directory(directory: Path) -> Tokenizer:
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise UserError(f"{directory}: no {JSON_NAME}, {MODEL_NAME} or .gguf file in it")
-    return load(found)
+    return _load(found)
 
 
 def _load_pair(json_path: Path, model_path: Path) -> Tokenizer:

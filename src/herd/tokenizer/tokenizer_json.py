@@ -5,6 +5,8 @@ Never: other file types.
 """
 
 import json
+import operator
+from itertools import chain
 from typing import Any
 
 from herd.foundation import UserError
@@ -114,13 +116,14 @@ def _is_vocab(vocab: Any) -> bool:
 
 
 def _are_merges(merges: Any) -> bool:
-    return isinstance(merges, list) and all(_is_merge(merge) for merge in merges)
+    """Tell whether they are all "a b" or all ["a", "b"], without a Python step for each of them."""
+    kinds = set(map(type, merges)) if isinstance(merges, list) else {type(None)}
+    if kinds == {list}:
+        return set(map(len, merges)) == {2} and set(map(type, chain.from_iterable(merges))) == {str}
+    return kinds <= {str} and set(map(_n_spaces, merges)) <= {1}
 
 
-def _is_merge(merge: Any) -> bool:
-    if isinstance(merge, str):
-        return merge.count(" ") == 1
-    return isinstance(merge, list) and len(merge) == 2 and all(isinstance(m, str) for m in merge)
+_n_spaces = operator.methodcaller("count", " ")
 
 
 def _are_added(added: Any) -> bool:

@@ -71,19 +71,16 @@ static void pack_bfloat16(const uint16_t *w, int n_out, int n_in, uint16_t *pack
 static void pack_int8(const int8_t *q, const uint16_t *scale, int n_out, int n_in, int8_t *packed, uint16_t *scales) {
     const int groups = n_in / GROUP;
     for (int p = 0; p < panels_of(n_out); p++)
-        for (int g = 0; g < groups; g++) {
-            for (int k = 0; k < GROUP; k += STRIDE)
-                for (int r = 0; r < PANEL; r++)
-                    for (int i = 0; i < STRIDE; i++) {
-                        const int n = p * PANEL + r;
-                        const int8_t value = n < n_out ? q[(size_t)n * n_in + g * GROUP + k + i] : 0;
-                        *packed++ = FOURS ? (int8_t)(value ^ 0x80) : value; /* VNNI takes value + 128, unsigned */
-                    }
+        for (int g = 0; g < groups; g++, packed += GROUP * PANEL)
             for (int r = 0; r < PANEL; r++) {
                 const int n = p * PANEL + r;
+                int8_t row[GROUP] = {0};
+                if (n < n_out) memcpy(row, q + (size_t)n * n_in + g * GROUP, GROUP);
+                if (FOURS) /* VNNI takes value + 128, unsigned */
+                    for (int k = 0; k < GROUP; k++) row[k] = (int8_t)(row[k] ^ 0x80);
+                UNROLL for (int k = 0; k < GROUP; k += STRIDE) memcpy(packed + k * PANEL + r * STRIDE, row + k, STRIDE);
                 *scales++ = n < n_out ? scale[(size_t)n * groups + g] : 0;
             }
-        }
 }
 
 /* ---- quantizing activations: one row ---- */

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import numpy as np
 import torch
 from torch import nn
 
+from herd.foundation import available_cores
 from herd.inference.native.structures import (
     BFLOAT16,
     FLOAT32,
@@ -38,15 +41,20 @@ class Space:
 
     def __init__(self) -> None:
         self._free = torch.empty(0, dtype=torch.uint8)
+        self._lock = threading.Lock()
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """Return a tensor, not filled; the memory lives as long as one of its tensors."""
+        """Return a tensor, not filled; the memory lives as long as one of its tensors.
+
+        Any thread may call it.
+        """
         n_bytes = math.prod(shape) * dtype.itemsize
         n_taken = -(-n_bytes // self.ALIGNMENT) * self.ALIGNMENT
-        if n_taken > len(self._free):
-            piece = np.empty(max(n_taken, self.PIECE_BYTES) + self.ALIGNMENT, np.uint8)
-            self._free = torch.from_numpy(piece)[-piece.ctypes.data % self.ALIGNMENT :]
-        taken, self._free = self._free[:n_bytes], self._free[n_taken:]
+        with self._lock:
+            if n_taken > len(self._free):
+                piece = np.empty(max(n_taken, self.PIECE_BYTES) + self.ALIGNMENT, np.uint8)
+                self._free = torch.from_numpy(piece)[-piece.ctypes.data % self.ALIGNMENT :]
+            taken, self._free = self._free[:n_bytes], self._free[n_taken:]
         return taken.view(dtype).view(shape)
 
 
@@ -118,7 +126,8 @@ class PackedWeights(PackedMatrices):
         super().__init__(library)
         config = model.config
         blocks = cast(Iterable[Block], model.layers)
-        layers = (LayerStruct * config.n_layers)(*(self._layer(block) for block in blocks))
+        with ThreadPoolExecutor(available_cores()) as threads:  # C lets go of Python's lock
+            layers = (LayerStruct * config.n_layers)(*threads.map(self._layer, blocks))
         head = model.output if hasattr(model, "output") else model.embedding
         self.struct = ModelStruct(
             n_layers=config.n_layers,

@@ -5,13 +5,14 @@ Never: quantisation schemes of our own; norms in anything but float32 (llama.cpp
 Queries and keys lie interleaved in the file; `rope_freqs.weight` holds Llama 3.1's scaling.
 """
 
+from __future__ import annotations
+
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import gguf
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from herd.model.quantization import check_unquantized
 from herd.model.transformer import Transformer
 from herd.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    import gguf  # it opens much else; whoever reads no GGUF should not wait for that
+
 GgufKind = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
 PLAIN_TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 BLOCK_TYPES = (
@@ -36,13 +40,13 @@ BLOCK_TYPES = (
 ROPE_FACTORS = "rope_freqs.weight"
 CHUNK_VALUES = 1 << 20  # dequantised at once; temporaries stay within a few megabytes
 FILE_TYPES = {
-    "f32": gguf.LlamaFileType.ALL_F32,
-    "f16": gguf.LlamaFileType.MOSTLY_F16,
-    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
-    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-    "q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
+    "f32": "ALL_F32",
+    "f16": "MOSTLY_F16",
+    "bf16": "MOSTLY_BF16",
+    "q8_0": "MOSTLY_Q8_0",
+    "q4_0": "MOSTLY_Q4_0",
 }
-QUANTISED = (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q4_0)
+QUANTISED = ("Q8_0", "Q4_0")
 QUANTIZATION_VERSION = 2
 QUANTISED_BLOCK = 32
 UNUSED_TOKEN, UNUSED_SCORE = 5, -1000.0  # as llama.cpp's converter pads a vocabulary
@@ -91,6 +95,8 @@ def save_gguf(
     the disk is full, a value exceeds float16, the model is quantised already, or the tokenizer
     has more ids than the model.
     """
+    import gguf
+
     path, config = Path(path), model.config
     if path.is_dir():
         raise UserError(f"{path} is a directory; give the name of a .gguf file")
@@ -100,7 +106,7 @@ def save_gguf(
     check_vocabulary(config, tokenizer, path)
     keys = config_to_gguf(config) | _padded(tokenizer.gguf_metadata(), config.vocab_size)
     keys["general.name"] = name or path.stem
-    keys["general.file_type"] = int(FILE_TYPES[kind])
+    keys["general.file_type"] = int(gguf.LlamaFileType[FILE_TYPES[kind]])
     keys["general.quantization_version"] = QUANTIZATION_VERSION
     with atomic_file(path) as partial:
         writer = gguf.GGUFWriter(partial, "llama")
@@ -156,6 +162,8 @@ def _dequantize(container: GgufContainer, entry: GgufTensor) -> torch.Tensor:
 
     One long row per call: gguf splits what it is given into groups of 16 rows, which is slow.
     """
+    import gguf
+
     kind = gguf.GGMLQuantizationType[entry.type]
     block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
     blocks = container.tensor_bytes(entry.name).reshape(-1, int(block_bytes))
@@ -186,12 +194,14 @@ class _Planned:
 
     name: str
     weight: torch.Tensor
-    kind: gguf.GGMLQuantizationType
+    kind: str  # one of ggml's types
     head_dim: int  # 0 where rows keep their order
 
     @property
     def n_bytes(self) -> int:
-        block, block_bytes = gguf.GGML_QUANT_SIZES[self.kind]
+        import gguf
+
+        block, block_bytes = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[self.kind]]
         return self.weight.numel() // int(block) * int(block_bytes)
 
 
@@ -199,20 +209,18 @@ def _plan(model: Transformer, kind: GgufKind) -> list[_Planned]:
     config = model.config
     plan = []
     if (factors := rope_factors(config)) is not None:
-        plan.append(_Planned(ROPE_FACTORS, factors, gguf.GGMLQuantizationType.F32, 0))
+        plan.append(_Planned(ROPE_FACTORS, factors, "F32", 0))
     for name, weight in model.state_dict().items():
         head_dim = config.head_dim if is_rotated(name) else 0
         plan.append(_Planned(gguf_name(name), weight, _stored_kind(weight, kind), head_dim))
     return plan
 
 
-def _stored_kind(weight: torch.Tensor, kind: GgufKind) -> gguf.GGMLQuantizationType:
+def _stored_kind(weight: torch.Tensor, kind: GgufKind) -> str:
     if weight.dim() == 1:
-        return gguf.GGMLQuantizationType.F32
-    stored = gguf.GGMLQuantizationType[kind.upper()]
-    if stored in QUANTISED and weight.shape[-1] % QUANTISED_BLOCK:
-        return gguf.GGMLQuantizationType.F16
-    return stored
+        return "F32"
+    is_quantised = kind.upper() in QUANTISED
+    return "F16" if is_quantised and weight.shape[-1] % QUANTISED_BLOCK else kind.upper()
 
 
 def _write(
@@ -221,11 +229,13 @@ def _write(
     plan: list[_Planned],
     advance: Callable[[int], None] | None,
 ) -> None:
+    import gguf
+
     for key, value in keys.items():
         _add_key(writer, key, value)
     for item in plan:
-        shape = list(item.weight.shape)
-        writer.add_tensor_info(item.name, shape, np.dtype(np.float32), item.n_bytes, item.kind)
+        shape, kind = list(item.weight.shape), gguf.GGMLQuantizationType[item.kind]
+        writer.add_tensor_info(item.name, shape, np.dtype(np.float32), item.n_bytes, kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
@@ -259,9 +269,9 @@ def _encoded(item: _Planned) -> NDArray[Any]:
     weight = item.weight.detach().cpu()
     if item.head_dim:
         weight = to_interleaved(weight, item.head_dim)
-    if item.kind == gguf.GGMLQuantizationType.BF16:
+    if item.kind == "BF16":
         return weight.to(torch.bfloat16).contiguous().view(torch.int16).numpy()
-    if item.kind == gguf.GGMLQuantizationType.F16:
+    if item.kind == "F16":
         return _to_float16(weight, item.name).numpy()
     if item.kind in QUANTISED:
         return _quantize(weight, item)
@@ -282,11 +292,14 @@ def _quantize(weight: torch.Tensor, item: _Planned) -> NDArray[np.uint8]:
     """Return blocks of 8-bit or 4-bit values, computed some at a time."""
     if not weight.isfinite().all():
         raise UserError(f"{item.name} is not finite, so it cannot be quantised; export as bf16")
+    import gguf
+
+    kind = gguf.GGMLQuantizationType[item.kind]
     values = weight.reshape(-1, QUANTISED_BLOCK)
     blocks = np.empty((len(values), item.n_bytes // len(values)), dtype=np.uint8)
     step = CHUNK_VALUES // QUANTISED_BLOCK
     for start in range(0, len(values), step):
         row = values[start : start + step].float().reshape(1, -1).numpy()
-        quantized = gguf.quants.quantize(row, item.kind)
+        quantized = gguf.quants.quantize(row, kind)
         blocks[start : start + step] = quantized.reshape(-1, blocks.shape[1])
     return blocks
