@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,28 @@ def test_streams_join_to_the_whole(lm: LanguageModel) -> None:
 
 def test_an_empty_prompt_begins_a_document(lm: LanguageModel) -> None:
     assert lm.stream("", max_new_tokens=1).n_prompt_tokens == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda lm: lm.generate(None), "prompt is None"),
+        (lambda lm: lm.generate(["one", 2]), "prompt holds 2"),
+        (lambda lm: lm.score("one", ["two"]), "prompts is 'one'"),
+        (lambda lm: lm.score(["one"], [None]), "continuations holds None"),
+        (lambda lm: lm.chat(None), "a dialog is a list"),
+        (lambda lm: lm.logits("one"), "encode a text with"),
+        (lambda lm: lm.logits([1.5]), "encode a text with"),
+        (lambda lm: herd.load("m", device="cpux"), "no device 'cpux'"),
+        (lambda lm: herd.load("m", dtype="float32"), "dtype is 'float32'"),
+        (lambda lm: herd.load("m", engine="fast"), "engine is 'fast'"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_one_line(
+    ask: Callable[[LanguageModel], object], words: str, lm: LanguageModel
+) -> None:
+    with pytest.raises(UserError, match=words):
+        ask(lm)
 
 
 @pytest.mark.parametrize("ids", [[], [270], [-1], [0] * 65])

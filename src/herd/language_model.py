@@ -7,6 +7,7 @@ Never: the loop, the formats or the weights themselves; this joins them.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -87,8 +88,10 @@ def load(
     `cache_bytes` and `engine` are for `open_engine`. Raises UserError when anything is missing,
     broken, does not fit together, or does not fit the memory.
     """
+    device = _checked_device(device)
+    _check_type("dtype", dtype, torch.dtype, "a torch dtype, such as torch.bfloat16")
+    _check_type("engine", engine, EngineConfig, "an EngineConfig")
     path = find_model(target)
-    device = torch.device(device) if device is not None else default_device()
     tokenizer = load_tokenizer(path)
     config = read_config(path)
     check_vocabulary(config, tokenizer, path)
@@ -107,6 +110,26 @@ def load(
         engine=engine,
         new_proposer=new_proposer,
     )
+
+
+def _checked_device(device: torch.device | str | None) -> torch.device:
+    try:
+        return default_device() if device is None else torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"there is no device {device!r}: give cpu, cuda or cuda:1") from error
+
+
+def _check_type(name: str, value: object, kind: type, wanted: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise UserError(f"{name} is {value!r:.60}: give {wanted}")
+
+
+def _check_texts(name: str, texts: object) -> None:
+    if not isinstance(texts, Sequence) or isinstance(texts, str):
+        raise UserError(f"{name} is {texts!r:.60}: give a list of texts")
+    for text in texts:
+        if not isinstance(text, str):
+            raise UserError(f"{name} holds {text!r:.60}: give texts")
 
 
 def _proposers(
@@ -196,13 +219,18 @@ class LanguageModel:
     def logits(self, ids: Sequence[int]) -> torch.Tensor:
         """Return the logits after each of `ids`, float32 [len(ids), vocabulary], on the CPU."""
         context, vocabulary = self.model.config.max_context, self.model.config.vocab_size
+        try:
+            ids = [operator.index(i) for i in ids]
+        except TypeError as error:
+            wanted = "encode a text with lm.tokenizer.encode"
+            raise UserError(f"logits takes token ids, not {ids!r:.60}: {wanted}") from error
         if not 0 < len(ids) <= context:
             raise UserError(f"got {len(ids):,} ids; the model reads 1 to {context:,}")
         if not all(0 <= i < vocabulary for i in ids):
             raise UserError(
                 f"ids must lie between 0 and {vocabulary - 1:,}, the model's vocabulary"
             )
-        tokens_1T = torch.tensor([list(ids)], device=self.model.embedding.weight.device)
+        tokens_1T = torch.tensor([ids], device=self.model.embedding.weight.device)
         return self.model(tokens_1T)[0].float().cpu()  # type: ignore[no-any-return]
 
     @overload
@@ -217,6 +245,7 @@ class LanguageModel:
         """
         if isinstance(prompt, str):
             return _read_out(self.stream(prompt, **settings))
+        _check_texts("prompt", prompt)
         seed = settings.get("seed")
         check_seed(seed)
         requests = []
@@ -239,8 +268,8 @@ class LanguageModel:
         continuation, as in lm-evaluation-harness: tokens begin with them. Raises UserError for lists
         of unlike lengths, an empty continuation, or a pair that does not fit the context.
         """
-        if isinstance(prompts, str) or isinstance(continuations, str):
-            raise UserError("score takes lists: give [prompt] and [continuation]")
+        _check_texts("prompts", prompts)
+        _check_texts("continuations", continuations)
         if len(prompts) != len(continuations):
             raise UserError(
                 f"{len(prompts):,} prompts but {len(continuations):,} continuations: give as many"

@@ -18,3 +18,8 @@ def test_numbers_that_let_nothing_run_are_refused(field: str, value: int) -> Non
 def test_a_step_needs_a_token_for_each_running_sequence() -> None:
     with pytest.raises(UserError, match="step_tokens is 8, but max_running, 9"):
         EngineConfig(step_tokens=8, max_running=9)
+
+
+def test_prefix_caching_is_on_or_off() -> None:
+    with pytest.raises(UserError, match="prefix_caching is 'no'"):
+        EngineConfig(prefix_caching="no")  # type: ignore[arg-type]

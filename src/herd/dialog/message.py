@@ -63,6 +63,8 @@ def as_dialog(messages: Iterable[Message | Mapping[str, str]]) -> Dialog:
     """
     if isinstance(messages, str | Mapping):
         raise UserError("a dialog is a list of messages: wrap the message in a list")
+    if not isinstance(messages, Iterable):
+        raise UserError(f"a dialog is a list of messages, not {messages!r:.60}")
     dialog = tuple(_as_message(message, i) for i, message in enumerate(messages))
     if not dialog:
         raise UserError("a dialog needs at least one message")

@@ -30,6 +30,8 @@ class EngineConfig:
         for name in ("step_tokens", "max_running", "max_waiting"):
             check_count(name, getattr(self, name), least=1)
         check_count("n_proposals", self.n_proposals, least=0)
+        if not isinstance(self.prefix_caching, bool):
+            raise UserError(f"prefix_caching is {self.prefix_caching!r}: give True or False")
         if self.step_tokens < self.max_running:
             raise UserError(
                 f"step_tokens is {self.step_tokens}, but max_running, {self.max_running}, may need "

@@ -208,8 +208,13 @@ WEIGHT_LIES = {
     "scales beyond float16": (lambda t: t.update({SCALE: t[SCALE].float() / 3}), "float16"),
     "scales not a number": (
         lambda t: t.update({SCALE: torch.full_like(t[SCALE], math.nan)}),
-        "float16",
+        "no numbers from 0 up",
     ),
+    "infinite scales": (
+        lambda t: t.update({SCALE: torch.full_like(t[SCALE], math.inf)}),
+        "no numbers from 0 up",
+    ),
+    "scales below 0": (lambda t: t.update({SCALE: -t[SCALE]}), "no numbers from 0 up"),
     "integers not packed": (lambda t: t.update({PACKED: t[PACKED].long()}), "not a matrix"),
     "integers in a row": (lambda t: t.update({PACKED: t[PACKED].flatten()}), "not a matrix"),
     "another model": (
@@ -237,6 +242,31 @@ def test_quantised_weights_that_do_not_fit_are_refused_by_name(saved, lie, named
     with pytest.raises(UserError, match=named) as caught:
         load_weights(directory)
     assert str(directory) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "edit", "named"),
+    [
+        ("fp8_ffn", {"herd_quantization": "int8"}, "herd_quantization is not fp8_ffn or fp8_all"),
+        ("int8", {"herd_quantization": ["int8"]}, "herd_quantization is not int8"),
+        ("fp8_ffn", {"herd_quantization": "fp8_all"}, "says it is quantised as fp8_all"),
+        ("fp8_all", {"herd_quantization": "fp8_ffn"}, "says it is quantised as fp8_ffn"),
+    ],
+)
+def test_a_scheme_that_the_weights_contradict_is_refused(saved, scheme, edit, named):
+    directory = saved(scheme)
+    _edit_config(directory, lambda values: values.update(edit))
+    with pytest.raises(UserError, match=named) as caught:
+        load_weights(directory)
+    assert str(directory) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bound", [0, -1200.0])
+def test_an_upper_bound_that_leaves_no_activation_is_refused(saved, bound):
+    directory = saved("fp8_ffn")
+    _edit_config(directory, lambda v: v["quantization_config"].update(activation_scale_ub=bound))
+    with pytest.raises(UserError, match="activation_scale_ub is not above 0"):
+        load_weights(directory)
 
 
 def test_8_bit_floats_without_a_word_in_the_config_are_refused(saved):

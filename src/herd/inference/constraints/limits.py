@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from herd.foundation import UserError
 
@@ -32,12 +33,14 @@ class ConstraintLimits:
 
     def __post_init__(self) -> None:
         """Raise UserError for a limit that allows nothing."""
-        if not (math.isfinite(self.time_s) and self.time_s > 0):
-            raise UserError(f"the time limit of a constraint is {self.time_s} s: give more than 0")
+        if not (isinstance(self.time_s, Real) and 0 < self.time_s < math.inf):
+            raise UserError(f"time_s of a constraint is {self.time_s!r}: give seconds, more than 0")
         counts = {"memory_bytes": self.memory_bytes, "n_cached": self.n_cached}
         for name, value in {**counts, **self.engine_limits()}.items():
-            if value < 1:
-                raise UserError(f"{name} of a constraint is {value}: give 1 or more")
+            if not isinstance(value, int) or value < 1:
+                raise UserError(
+                    f"{name} of a constraint is {value!r}: give a whole number, 1 or more"
+                )
 
     def engine_limits(self) -> dict[str, int]:
         """Return the limits that llguidance enforces."""

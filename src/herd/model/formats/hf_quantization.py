@@ -74,12 +74,21 @@ def read_quantization(fields: Fields) -> HfQuantization | None:
         )
     if method == COMPRESSED:
         _check_compressed(section)
-    scheme = fields.values.get(SCHEME_KEY)
-    return HfQuantization(
-        method=method,
-        scale_ub=section.number("activation_scale_ub", ACTIVATION_SCALE_UB),
-        scheme=scheme if scheme in get_args(QuantizationScheme) else None,
-    )
+    scale_ub = section.number("activation_scale_ub", ACTIVATION_SCALE_UB)
+    if scale_ub <= 0:
+        raise section.refuse("activation_scale_ub", "is not above 0, so it leaves no activation")
+    return HfQuantization(method=method, scale_ub=scale_ub, scheme=_scheme(fields, method))
+
+
+def _scheme(fields: Fields, method: str) -> QuantizationScheme | None:
+    """Return what Herd wrote down when it quantised the model; None if somebody else did."""
+    if not fields.has(SCHEME_KEY):
+        return None
+    possible = [s for s in get_args(QuantizationScheme) if (s == "int8") == (method == COMPRESSED)]
+    scheme: QuantizationScheme = fields.values[SCHEME_KEY]
+    if scheme not in possible:
+        raise fields.refuse(SCHEME_KEY, f"is not {' or '.join(possible)}, which {method} can hold")
+    return scheme
 
 
 def quantized_part(name: str, tensor: StoredTensor) -> tuple[str, str] | None:
@@ -107,7 +116,7 @@ def join_parts(
 
     def linear() -> QuantizedLinear:
         if quantization.method == FBGEMM:
-            scale_N1 = scale.read().float()
+            scale_N1 = _scales(scale).float()
             return Fp8Linear(values.read(), scale_N1, scale_ub=quantization.scale_ub)
         return Int8Linear(_unpack(values.read()), _halves(scale), in_features=shape[1])
 
@@ -241,8 +250,15 @@ def _check_parts(
     return (n_outputs, n_inputs)
 
 
-def _halves(scale: StoredTensor) -> torch.Tensor:
+def _scales(scale: StoredTensor) -> torch.Tensor:
     values = scale.read()
+    if not (values.isfinite() & (values >= 0)).all():
+        raise UserError(f"{scale.where} has scales that are no numbers from 0 up; get it again")
+    return values
+
+
+def _halves(scale: StoredTensor) -> torch.Tensor:
+    values = _scales(scale)
     halves = values.to(torch.float16)
     if not torch.equal(halves.to(values.dtype), values):
         raise UserError(f"{scale.where} has scales that float16 does not hold; quantise again")

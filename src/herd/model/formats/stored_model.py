@@ -155,7 +155,21 @@ def _check_scheme(
         raise UserError(
             f"{stored.path} is quantised already, not as {asked}; start from the original weights"
         )
+    if stored.scheme is not None:
+        _check_is_whole(stored, stored.scheme)
     return stored.scheme if asked is None else asked
+
+
+def _check_is_whole(stored: StoredModel, scheme: QuantizationScheme) -> None:
+    """Raise UserError unless just those matrices are quantised that the scheme says."""
+    found = {name for name, tensor in stored.tensors.items() if tensor.linear is not None}
+    wanted = {f"{name}.weight" for name in quantized_names(stored.config, scheme)}
+    odd = (found ^ wanted) & stored.tensors.keys()  # a tied head is made anew, hence in no file
+    if odd:
+        raise UserError(
+            f"{stored.path} says it is quantised as {scheme}, but {_list(sorted(odd))} "
+            "contradicts that; the configuration belongs to another model"
+        )
 
 
 def _quantized(
