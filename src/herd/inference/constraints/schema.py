@@ -6,6 +6,7 @@ Never: recursion into what a stranger has nested; the full rules, which llguidan
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 from urllib.parse import unquote
@@ -32,6 +33,8 @@ BOUNDS = (
     ("minimum", "exclusiveMaximum"),
     ("exclusiveMinimum", "maximum"),
 )
+NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+LARGEST_NUMBER = sys.float_info.max
 MAX_DEPTH = 100  # of the whole value; llguidance's reader stops at 128
 
 Schema = dict[str, Any]
@@ -49,6 +52,7 @@ def check_schema(schema: Any) -> None:
             raise refusal(pointer, f"a schema is an object or a boolean, not {short(part)}")
         _check_type(part, pointer)
         _check_supported(part, pointer)
+        _check_numbers(part, pointer)
         _check_bounds(part, pointer)
         _check_choices(part, pointer)
         _check_reference(schema, part, pointer)
@@ -149,6 +153,17 @@ def _check_supported(part: Schema, pointer: str) -> None:
             f"{pointer}/minProperties",
             f'"minProperties" of {least} is supported only where as many names are "required"',
         )
+
+
+def _check_numbers(part: Schema, pointer: str) -> None:
+    for keyword in NUMBERS:
+        value = part.get(keyword)
+        if not _is_number(value):
+            continue
+        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
+            raise refusal(f"{pointer}/{keyword}", f"{short(value)} does not fit a double")
+        if keyword == "multipleOf" and value <= 0:
+            raise refusal(f"{pointer}/{keyword}", f"{short(value)} is not above 0")
 
 
 def _check_bounds(part: Schema, pointer: str) -> None:
