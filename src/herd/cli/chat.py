@@ -38,7 +38,7 @@ def chat(
     At a terminal: Ctrl-C stops an answer and keeps what was said, Ctrl-D leaves, /help lists the
     commands. Through a pipe: one message a line, answers on stdout.
     """
-    from herd import load
+    import herd
     from herd.inference import check_settings
 
     settings: Settings = {
@@ -49,7 +49,7 @@ def chat(
         "max_new_tokens": max_new_tokens,
     }
     check_settings(settings)  # before a model is pulled or read
-    lm = load(model, chat_format=chat_format, quantize=quantize, draft=draft)
+    lm = herd.load(model, chat_format=chat_format, quantize=quantize, draft=draft)
     _ = lm.chat_format  # a base model is refused before the first question, not after it
     conversation = Conversation(lm, settings, system)
     if message is not None:

@@ -40,7 +40,7 @@ def generate(
     The continuation goes to stdout as it comes.
     """
     text = _read_stdin() if prompt == "-" else prompt
-    from herd import load  # after stdin is read: torch takes seconds to import
+    import herd  # after stdin is read: torch takes seconds to import
     from herd.inference import check_settings
 
     settings: Settings = {
@@ -55,7 +55,7 @@ def generate(
         "constraint": _constraint(json_schema, regex),
     }
     check_settings(settings)  # before a model is pulled or read
-    generation = load(model, quantize=quantize, draft=draft).stream(text, **settings)
+    generation = herd.load(model, quantize=quantize, draft=draft).stream(text, **settings)
     for piece in generation:
         if not as_json:
             sys.stdout.write(piece)
