@@ -183,6 +183,8 @@ def test_at_a_terminal_ctrl_c_stops_an_answer_and_ctrl_d_leaves(
     terminal.wait_for("[stopped]")
     terminal.type("/dance\n")
     terminal.wait_for("there is no command /dance")
+    terminal.type(f"/save {tmp_path}\n")
+    terminal.wait_for(f"cannot save to {tmp_path}: Is a directory")
     terminal.type(f"/save {tmp_path / 'talk.json'}\n")
     terminal.wait_for("saved to")
     assert terminal.leave() == 0

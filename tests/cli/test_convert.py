@@ -80,6 +80,16 @@ def test_what_is_there_is_replaced_only_by_force_and_only_if_it_is_a_model(
     assert load_weights(target).config == load_weights(babbler).config
 
 
+def test_force_replaces_no_file_but_a_gguf(babbler, tmp_path, capsys):
+    thesis, gguf = tmp_path / "thesis.txt", tmp_path / "m.gguf"
+    thesis.write_text("precious")
+    assert run(["convert", str(babbler), str(thesis), "--to", "gguf", "--force"]) == 2
+    assert "thesis.txt is not a GGUF file" in capsys.readouterr().err
+    assert thesis.read_text() == "precious"
+    for arguments in ([], ["--force"]):
+        assert run(["convert", str(babbler), str(gguf), "--to", "gguf", *arguments]) == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -56,6 +56,32 @@ def test_a_reader_that_leaves_early_causes_no_trace(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("closed", [0, 1])
+def test_a_closed_stream_causes_no_trace(closed: int) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "herd.cli.main", "generate", "nowhere", "-"],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: os.close(closed),
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.startswith("herd: no model 'nowhere'") and result.stderr.count("\n") == 1
+
+
+def test_a_character_that_the_terminal_lacks_causes_no_trace() -> None:
+    result = herd("no-such-vérb", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert result.returncode == 2
+    assert "v?rb" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_who_writes_to_nobody_ends_like_other_commands() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "herd.cli.main", "--help"]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
 def test_a_refusal_of_the_system_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main._explain(PermissionError(13, "Permission denied", "some/file")) == 2
     assert capsys.readouterr().err == "herd: some/file: Permission denied\n"

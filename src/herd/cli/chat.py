@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -114,7 +115,11 @@ class Conversation:
 
         if not path:
             raise UserError("say where to: /save FILE")
-        write_json(path, {"messages": [message.to_dict() for message in self.messages()]})
+        messages = {"messages": [message.to_dict() for message in self.messages()]}
+        try:
+            write_json(Path(path).expanduser(), messages)
+        except OSError as error:  # the talk goes on, and can be saved elsewhere
+            raise UserError(f"cannot save to {path}: {error.strerror}") from error
         _note(f"saved to {path}")
 
     def help(self, _: str) -> None:
@@ -167,8 +172,9 @@ def _obey(conversation: Conversation, line: str) -> None:
 
 def _greet(lm: "LanguageModel") -> None:
     from herd.foundation import format_count
+    from herd.model import parameter_count
 
-    n_parameters = sum(weight.numel() for weight in lm.model.parameters())
+    n_parameters = parameter_count(lm.model.config)
     context = f"{lm.model.config.max_context:,}"
     _note(f"{lm.name}: {format_count(n_parameters)} parameters, context {context} tokens.")
     _note("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves.")

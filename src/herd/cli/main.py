@@ -8,6 +8,7 @@ sub-commands, a `typer.Typer` called `app`.
 import difflib
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -94,7 +95,18 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    _mend_streams()
     sys.exit(run(arguments))
+
+
+def _mend_streams() -> None:
+    """A closed stream is None in Python; and an encoding may lack a character of an answer."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  (open to the end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -105,6 +117,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _explain(error)
     except KeyboardInterrupt:
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except SystemExit as end:  # how click leaves when nobody reads any more
+        if isinstance(end.__context__, BrokenPipeError):
+            return _leave_broken_pipe()
+        raise
+    if result == EXIT_INTERRUPTED:
         return _say("interrupted", EXIT_INTERRUPTED)
     return result if isinstance(result, int) else EXIT_OK
 

@@ -44,3 +44,10 @@ def test_a_deep_or_long_pattern_takes_bounded_time() -> None:
     check_size("(" * 100_000 + ")" * 100_000, "it")
     with pytest.raises(UserError, match="it is too complex"):
         check_size("(a{9}" * 1000 + "){9}" * 1000, "it")
+
+
+@pytest.mark.parametrize(
+    "beginning", ["[", "(?<", "\\p{", "{1,    ", "{ ", "(?a", "[^", "\\", "[a]{2"]
+)
+def test_a_hundred_thousand_beginnings_take_bounded_time(beginning: str) -> None:
+    expanded_size(beginning * 100_000)  # took hours while each looked ahead to the end

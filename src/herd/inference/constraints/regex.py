@@ -14,9 +14,10 @@ from herd.foundation import UserError, format_count
 
 MAX_SIZE = 200_000
 CEILING = 10**12  # beyond it sizes are all alike, so that counting stays cheap
-COUNTED = re.compile(r"\{\s*(\d{1,9})\s*(?:(,)\s*(\d{1,9})?\s*)?\}")
-ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)", re.DOTALL)
-GROUP_HEAD = re.compile(r"\?(?:P?<[^>]*>|[a-zA-Z-]*:)?")
+# Each looks ahead a bounded way, or a pattern of a hundred thousand beginnings would take hours.
+COUNTED = re.compile(r"\{\s{0,9}(\d{1,9})\s{0,9}(?:(,)\s{0,9}(\d{1,9})?\s{0,9})?\}")
+ESCAPE = re.compile(r"\\(?:[pPxuU]\{[^}]{0,99}\}|.)", re.DOTALL)
+GROUP_HEAD = re.compile(r"\?(?:P?<[^>]{0,99}>|[a-zA-Z-]{0,99}:)?")
 
 
 @dataclass(slots=True)
@@ -79,7 +80,9 @@ def _past_character(pattern: str, at: int) -> int:
 
 
 def _past_class(pattern: str, at: int) -> int:
-    """The end of a class in square brackets; Rust's may hold others. Unclosed: one character."""
+    """The end of a class in square brackets; Rust's may hold others. Unclosed, it is the rest, which
+    llguidance refuses.
+    """
     depth = 0
     end = at
     while end < len(pattern):
@@ -91,7 +94,7 @@ def _past_class(pattern: str, at: int) -> int:
         end += 1
         if depth == 0:
             return end
-    return at + 1
+    return len(pattern)
 
 
 def _is_literal(pattern: str, at: int) -> bool:

@@ -84,7 +84,7 @@ def _remove_leftovers(directory: Path) -> None:
 def _is_whole(path: Path) -> bool:
     """A library cut short would end this process with a signal once its code is called."""
     try:
-        return _digest_path(path).read_text() == sha256_file(path)
+        return _digest_path(path).read_bytes() == sha256_file(path).encode()
     except OSError:
         return False
 

@@ -21,6 +21,7 @@ from herd.foundation import GgufContainer, GgufTensor, UserError, atomic_file, r
 from herd.model.config import ModelConfig
 from herd.model.formats.gguf_config import config_from_gguf, config_to_gguf, rope_factors
 from herd.model.formats.names import GGUF_TO_HERD, gguf_name, to_herd
+from herd.model.formats.replaceable import check_replaceable_file
 from herd.model.formats.rotary_layout import is_rotated, to_half_split, to_interleaved
 from herd.model.formats.stored_model import StoredModel, StoredTensor
 from herd.model.formats.vocabulary import check_vocabulary
@@ -91,8 +92,8 @@ def save_gguf(
     """Write one file with matrices of `kind`, norms in float32, and the vocabulary.
 
     Under `q8_0` and `q4_0`, a matrix whose rows are no multiple of 32 stays float16. `advance` is told the
-    bytes of each tensor as it is done. Raises UserError when the file exists (unless `replace`),
-    the disk is full, a value exceeds float16, the model is quantised already, or the tokenizer
+    bytes of each tensor as it is done. Raises UserError when the file exists (unless `replace`, which
+    takes GGUF files only), the disk is full, a value exceeds float16, the model is quantised already, or the tokenizer
     has more ids than the model.
     """
     import gguf
@@ -102,10 +103,12 @@ def save_gguf(
         raise UserError(f"{path} is a directory; give the name of a .gguf file")
     if path.exists() and not replace:
         raise UserError(f"{path} already exists; choose another name or remove it")
+    check_replaceable_file(path)
     check_unquantized(model)
     check_vocabulary(config, tokenizer, path)
     keys = config_to_gguf(config) | _padded(tokenizer.gguf_metadata(), config.vocab_size)
-    keys["general.name"] = name or path.stem
+    # The name of a file need not be text; that of a model must.
+    keys["general.name"] = (name or path.stem).encode(errors="replace").decode()
     keys["general.file_type"] = int(gguf.LlamaFileType[FILE_TYPES[kind]])
     keys["general.quantization_version"] = QUANTIZATION_VERSION
     with atomic_file(path) as partial:
