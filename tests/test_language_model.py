@@ -151,7 +151,11 @@ def test_an_empty_prompt_begins_a_document(lm: LanguageModel) -> None:
         (lambda lm: lm.logits([1.5]), "encode a text with"),
         (lambda lm: herd.load("m", device="cpux"), "no device 'cpux'"),
         (lambda lm: herd.load("m", dtype="float32"), "dtype is 'float32'"),
+        (lambda lm: herd.load("m", dtype=torch.int8), "dtype is torch.int8"),
+        (lambda lm: herd.load("m", device="meta"), "no meta device"),
         (lambda lm: herd.load("m", engine="fast"), "engine is 'fast'"),
+        (lambda lm: herd.load("m", draft=5), "draft is 5"),
+        (lambda lm: herd.load(None), "target is None"),
     ],
 )
 def test_a_value_of_a_wrong_type_is_one_line(

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import UnionType
 from typing import Unpack, overload
 
 import torch
@@ -88,9 +89,11 @@ def load(
     `cache_bytes` and `engine` are for `open_engine`. Raises UserError when anything is missing,
     broken, does not fit together, or does not fit the memory.
     """
+    _check_type("target", target, str | Path, "a name or a path")
+    _check_type("draft", draft, str | Path | None, "lookup, or the name or path of a smaller model")
+    _check_type("engine", engine, EngineConfig | None, "an EngineConfig")
+    _check_dtype(dtype)
     device = _checked_device(device)
-    _check_type("dtype", dtype, torch.dtype, "a torch dtype, such as torch.bfloat16")
-    _check_type("engine", engine, EngineConfig, "an EngineConfig")
     path = find_model(target)
     tokenizer = load_tokenizer(path)
     config = read_config(path)
@@ -112,16 +115,25 @@ def load(
     )
 
 
+def _check_type(name: str, value: object, kind: type | UnionType, wanted: str) -> None:
+    if not isinstance(value, kind):
+        raise UserError(f"{name} is {value!r:.60}: give {wanted}")
+
+
+def _check_dtype(dtype: object) -> None:
+    is_known = isinstance(dtype, torch.dtype) and dtype.is_floating_point and dtype.itemsize > 1
+    if dtype is not None and not is_known:
+        raise UserError(f"dtype is {dtype!r:.60}: give torch.float32, torch.bfloat16 or the like")
+
+
 def _checked_device(device: torch.device | str | None) -> torch.device:
     try:
-        return default_device() if device is None else torch.device(device)
+        chosen = default_device() if device is None else torch.device(device)
     except RuntimeError as error:
         raise UserError(f"there is no device {device!r}: give cpu, cuda or cuda:1") from error
-
-
-def _check_type(name: str, value: object, kind: type, wanted: str) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise UserError(f"{name} is {value!r:.60}: give {wanted}")
+    if chosen.type == "meta" or (chosen.type == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"PyTorch has no {chosen.type} device to run on here: give another, or cpu")
+    return chosen
 
 
 def _check_texts(name: str, texts: object) -> None:

@@ -228,10 +228,10 @@ def test_float16_that_would_overflow_is_a_user_error_and_leaves_nothing(
 
 def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, model, byte_level):
     path = tmp_path / "x.gguf"
-    path.write_text("precious")
+    path.write_text("GGUF, precious")
     with pytest.raises(UserError, match="already exists"):
         save_gguf(model, path, tokenizer=byte_level, kind="f16")
-    assert path.read_text() == "precious"
+    assert path.read_text() == "GGUF, precious"
     save_gguf(model, path, tokenizer=byte_level, kind="f16", replace=True)
     assert read_config(path) == model.config
 

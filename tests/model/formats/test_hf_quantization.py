@@ -221,6 +221,10 @@ WEIGHT_LIES = {
         lambda t: t.update({PACKED: t[PACKED][:-1].clone(), SCALE: t[SCALE][:-1].clone()}),
         "configuration asks for",
     ),
+    "the plain matrix beside it": (
+        lambda t: t.update({PACKED.replace("_packed", ""): torch.zeros(2, 2)}),
+        "quantised and plain",
+    ),
     "a quantised embedding": (
         lambda t: t.update({"model.embed_tokens.weight_packed": t[PACKED].clone()}),
         "not part of a Llama",

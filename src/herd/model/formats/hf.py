@@ -69,8 +69,13 @@ def open_hf(directory: Path) -> StoredModel:
             unknown.append(f"{file.path.name}: {shorten(name)}")
     if quantization is not None:
         for module, of_module in parts.items():
-            joined = join_parts(quantization, module, of_module, directory)
-            tensors[f"{module}.weight"] = joined
+            name = f"{module}.weight"
+            if name in tensors:
+                raise UserError(
+                    f"{directory}: {hf_name(name)} is there quantised and plain; one of the two "
+                    "belongs to another model"
+                )
+            tensors[name] = join_parts(quantization, module, of_module, directory)
     if config.tie_embeddings:
         drop_tied_output(tensors)
     return StoredModel(
