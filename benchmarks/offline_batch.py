@@ -10,6 +10,7 @@ int8, and float32 beside it. Both count the tokens that were asked for, per seco
 
 import json
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -17,9 +18,10 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import herd
-from herd.foundation import describe_environment, detect_hardware
+from herd.foundation import describe_environment, multiplies_bfloat16
 from herd.inference import EngineConfig, Request, SamplingConfig, complete, open_engine
 from herd.language_model import LanguageModel
+from herd.model import save_hf
 
 MODEL = "smollm2-135m"
 N_PROMPTS, N_TRIAL = 256, 32
@@ -98,7 +100,7 @@ class Peer:
 
     def __init__(self, lm: LanguageModel) -> None:
         self._model = load_peer(lm)
-        has_bfloat16 = any("BF16" in feature for feature in detect_hardware().cpu_features)
+        has_bfloat16 = multiplies_bfloat16("cpu")
         if has_bfloat16:
             self._model = self._model.to(torch.bfloat16)
         self.dtype = "bfloat16" if has_bfloat16 else "float32"
@@ -131,10 +133,6 @@ class Peer:
 
 
 def load_peer(lm: LanguageModel) -> LlamaForCausalLM:
-    import tempfile
-
-    from herd.model import save_hf
-
     with tempfile.TemporaryDirectory() as folder:
         save_hf(lm.model, f"{folder}/hf", tokenizer=lm.tokenizer)
         return AutoModelForCausalLM.from_pretrained(f"{folder}/hf", dtype=torch.float32).eval()

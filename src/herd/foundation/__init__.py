@@ -33,7 +33,7 @@ from herd.foundation.files import (
     write_json,
     write_text,
 )
-from herd.foundation.gguf_container import GgufContainer, GgufTensor, read_gguf
+from herd.foundation.gguf_container import GGUF_MAGIC, GgufContainer, GgufTensor, read_gguf
 from herd.foundation.mapped_file import map_file
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
 from herd.foundation.package_registry import fetch_distribution
@@ -67,6 +67,7 @@ __all__ = [
     "CARD",
     "Ceilings",
     "FIRST",
+    "GGUF_MAGIC",
     "GOOD",
     "GgufContainer",
     "GgufTensor",

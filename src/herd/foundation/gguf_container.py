@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     # It opens much else (YAML, for one); whoever reads no GGUF should not wait for that.
     from gguf.constants import GGMLQuantizationType
 
-MAGIC = b"GGUF"
+GGUF_MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT_BYTES = 32
 # Ceilings far above any real file: Llama 3 405B has 1,137 tensors and about 700,000 array items.
@@ -91,7 +91,7 @@ def read_gguf(path: str | Path) -> GgufContainer:
     """Map the file and check its whole header; UserError says what lies, and where."""
     path = Path(path)
     mapped = map_file(path)
-    if mapped[: len(MAGIC)] != MAGIC:
+    if mapped[: len(GGUF_MAGIC)] != GGUF_MAGIC:
         raise UserError(f"{path}: not a GGUF file (it does not begin with 'GGUF')")
     cursor = _Cursor(path, mapped)
     n_tensors, n_keys = _read_counts(cursor)
@@ -177,7 +177,7 @@ class _Cursor:
 
 
 def _read_counts(cursor: _Cursor) -> tuple[int, int]:
-    cursor.position = len(MAGIC)
+    cursor.position = len(GGUF_MAGIC)
     version = cursor.number("<I", "the version")
     if version not in VERSIONS:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")

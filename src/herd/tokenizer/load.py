@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from herd.foundation import UserError, collector_paused, format_bytes, read_gguf
+from herd.foundation import GGUF_MAGIC, UserError, collector_paused, format_bytes, read_gguf
 from herd.tokenizer.byte_level import ByteLevelTokenizer
 from herd.tokenizer.export import CONFIG_NAME, JSON_NAME, MODEL_NAME
 from herd.tokenizer.gguf_vocabulary import tokenizer_of_gguf
@@ -46,7 +46,7 @@ def _load(path: Path) -> Tokenizer:
         return _load_directory(path)
     with _open(path) as file:
         beginning = file.read(MAGIC_BYTES)
-    if beginning.startswith(b"GGUF"):
+    if beginning.startswith(GGUF_MAGIC):
         return tokenizer_of_gguf(read_gguf(path).metadata, str(path))
     content = _read(path)
     if content.lstrip()[:1] in (b"{", b"["):

@@ -110,7 +110,7 @@ static void lay_out(Arena *arena, Work *work) {
     work->attended = reserve(arena, rows * model->n_heads * model->head_dim * f);
     work->hidden = reserve(arena, rows * work->hidden_width * f);
     const Matrix *widest = layer->qkv.kind == INT8 ? &layer->qkv : &model->head;
-    work->input = reserve_rows(arena, work->normed, model->dim, widest, n > work->step->n_rows ? n : work->step->n_rows);
+    work->input = reserve_rows(arena, work->normed, model->dim, widest, n);
     work->mixed = reserve_rows(arena, work->attended, model->n_heads * model->head_dim, &layer->o, n);
     work->inner = reserve_rows(arena, work->hidden, work->hidden_width, &layer->down, n);
     const size_t queries = (size_t)work->n_slots * TILE_QUERIES;

@@ -6,10 +6,9 @@ Never: a deletion; and never consent to replacing what is not a model's.
 
 from pathlib import Path
 
-from herd.foundation import UserError
+from herd.foundation import GGUF_MAGIC, UserError
 
 MARKS_OF_A_MODEL = ("config.json", "params.json")
-GGUF_MAGIC = b"GGUF"
 
 
 def check_replaceable(directory: Path) -> None:
