@@ -1,7 +1,16 @@
-"""What holds for every test: one that needs a GPU skips where there is none."""
+"""What holds for every test: Ctrl-C can be tested, and one that needs a GPU skips where there is none."""
+
+import signal
 
 import pytest
 import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell starts its background jobs deaf to Ctrl-C, and so would be what the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
