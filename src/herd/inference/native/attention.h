@@ -70,9 +70,9 @@ static void write_token(const Cache *cache, int layer, int block, int slot, int 
 }
 
 static void score_rows(int rows, Block keys, const float *q, int head_dim, float *scores, int stride) {
-#define CALL(R) float_tile(R, FLOAT16, keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1)
+#define CALL(R) float_tile(R, 1, FLOAT16, &keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1)
     if (keys.kind == FLOAT32)
-        float32_rows(rows, keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1);
+        float_rows(rows, 1, FLOAT32, &keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1);
     else
         EACH_HEIGHT(CALL)
 #undef CALL

@@ -161,7 +161,7 @@ static void norm_rows(Player *me, const float *weight, const Matrix *next) {
 }
 
 /* A product is shared out in pieces: some panels for a strip of rows. The strip's activations stay in the second cache
- * while the panels pass by; runs of panels read memory in order, short ones share the end out evenly. */
+ * while the panels pass by; runs of panels, in whole units, read memory in order, short ones share the end out evenly. */
 typedef struct {
     int n_panels, n_rows, run, strip, n_runs, n_pieces;
 } Cut;
@@ -169,12 +169,13 @@ typedef struct {
 #define STRIP_BYTES (192 * 1024)
 #define STRIP_STEP 24 /* a multiple of every height of tile */
 
-static Cut cut_product(const Team *team, const Matrix *matrix, int n_panels, int n_rows) {
+static Cut cut_product(const Team *team, const Matrix *matrix, int n_rows, int unit) {
     const int row_bytes = matrix->n_in * (matrix->kind == INT8 ? (int)sizeof(narrow) : (int)sizeof(float));
     int strip = STRIP_BYTES / row_bytes / STRIP_STEP * STRIP_STEP;
     if (strip < 2 * STRIP_STEP) strip = 2 * STRIP_STEP;
-    int run = n_panels / (team->size * 8);
-    if (run < 1) run = 1;
+    const int n_panels = matrix->n_out / PANEL;
+    int run = n_panels / (team->size * 8) / unit * unit;
+    if (run < unit) run = unit;
     const int n_runs = (n_panels + run - 1) / run, n_strips = (n_rows + strip - 1) / strip;
     return (Cut){n_panels, n_rows, run, strip, n_runs, n_runs * n_strips};
 }
@@ -191,28 +192,29 @@ static int take_piece(const Cut *cut, atomic_int *counter, int *p0, int *p1, int
 }
 
 static void multiply(Player *me, const Matrix *matrix, const Rows *in, float *out, int stride) {
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, me->n_rows);
+    const Cut cut = cut_product(me->team, matrix, me->n_rows, TILE_PANELS);
     atomic_int *counter = next_counter(me);
     for (int p, p1, m, m1; take_piece(&cut, counter, &p, &p1, &m, &m1);)
-        for (; p < p1; p++) multiply_panel(matrix, p, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
+        multiply_panels(matrix, p, p1 - p, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
     barrier(me->team);
 }
 
+#define TILE_WIDTH (TILE_PANELS * PANEL)
 #define ROWS_AT_HAND 96 /* rows whose products wait in the first cache for what is done with them */
 
 /* x += in . matrix */
 static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
     const Step *step = me->work->step;
     const int dim = me->work->model->dim;
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL, me->n_rows);
-    float product[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
+    const Cut cut = cut_product(me->team, matrix, me->n_rows, TILE_PANELS);
+    float product[ROWS_AT_HAND][TILE_WIDTH] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
-        for (; p < p1; p++)
+        for (; p < p1; p += TILE_PANELS)
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
-                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
-                const int width = dim - p * PANEL < PANEL ? dim - p * PANEL : PANEL;
-                multiply_panel(matrix, p, in, m, m + rows, product[0], PANEL);
+                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND, panels = p1 - p < TILE_PANELS ? p1 - p : TILE_PANELS;
+                const int width = dim - p * PANEL < panels * PANEL ? dim - p * PANEL : panels * PANEL;
+                multiply_panels(matrix, p, panels, in, m, m + rows, product[0], TILE_WIDTH);
                 for (int r = 0; r < rows; r++) {
                     float *x = step->x + (size_t)(m + r) * dim + p * PANEL;
                     for (int i = 0; i < width; i++) x[i] += product[r][i];
@@ -224,20 +226,19 @@ static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
 /* hidden = silu(gate) * up */
 static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
     Work *work = me->work;
-    const Cut cut = cut_product(me->team, matrix, matrix->n_out / PANEL / 2, me->n_rows);
-    float gate[ROWS_AT_HAND][PANEL] __attribute__((aligned(64))), up[ROWS_AT_HAND][PANEL] __attribute__((aligned(64)));
+    const Cut cut = cut_product(me->team, matrix, me->n_rows, 2);
+    float product[ROWS_AT_HAND][2 * PANEL] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
-        for (; p < p1; p++)
+        for (; p < p1; p += 2)
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
                 const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
-                multiply_panel(matrix, 2 * p, in, m, m + rows, gate[0], PANEL);
-                multiply_panel(matrix, 2 * p + 1, in, m, m + rows, up[0], PANEL);
+                multiply_panels(matrix, p, 2, in, m, m + rows, product[0], 2 * PANEL);
                 for (int r = 0; r < rows; r++)
                     for (int i = 0; i < PANEL; i += LANES) {
-                        const vec g = load(gate[r] + i);
-                        const vec silu = g / (splat(1.0f) + vexp(-g));
-                        store(work->hidden + (size_t)(m + r) * work->hidden_width + p * PANEL + i, silu * load(up[r] + i));
+                        const vec gate = load(product[r] + i), up = load(product[r] + PANEL + i);
+                        const vec silu = gate / (splat(1.0f) + vexp(-gate));
+                        store(work->hidden + (size_t)(m + r) * work->hidden_width + p / 2 * PANEL + i, silu * up);
                     }
             }
     barrier(me->team);
@@ -474,7 +475,7 @@ int herd_multiply(const Matrix *matrix, const float *x, int n_rows, int n_in, fl
     if (!failed) {
         const Rows rows = {x, n_in, q, scale, offset};
         for (int r = 0; r < n_rows; r++) quantize(&rows, r, n_in, matrix);
-        for (int p = 0; p < matrix->n_out / PANEL; p++) multiply_panel(matrix, p, &rows, 0, n_rows, out + (size_t)p * PANEL, matrix->n_out);
+        multiply_panels(matrix, 0, matrix->n_out / PANEL, &rows, 0, n_rows, out, matrix->n_out);
     }
     free(q);
     free(scale);

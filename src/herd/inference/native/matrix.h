@@ -15,6 +15,7 @@
 
 #define GROUP 32
 #define DEPTH 256 /* input channels per pass of the float kernels: 16 KiB of a panel stay in the first cache */
+#define MOST_PANELS 4 /* of any tile */
 
 enum { FLOAT32, BFLOAT16, INT8, FLOAT16 }; /* the last for keys and values only */
 
@@ -133,22 +134,24 @@ INLINE vec load_weight(const void *values, size_t index, int kind) {
     return load_bfloat((const uint16_t *)values + index);
 }
 
-INLINE void float_tile(const int rows, const int kind, const void *w, size_t at, const float *x, int stride, int depth,
-                       float *out, int out_stride, int first) {
-    vec sum[TILE_ROWS][VECS];
+/* out[m][..] = or += x[m] . the panels that begin at `w`, from their value `at` on */
+INLINE void float_tile(const int rows, const int panels, const int kind, const void *const *w, size_t at, const float *x,
+                       int stride, int depth, float *out, int out_stride, int first) {
+    vec sum[TILE_ROWS][MOST_PANELS * VECS];
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < VECS; j++)
+        UNROLL for (int j = 0; j < panels * VECS; j++)
             sum[m][j] = first ? splat(0.0f) : load(out + (size_t)m * out_stride + j * LANES);
     for (int k = 0; k < depth; k++) {
-        vec weight[VECS];
-        UNROLL for (int j = 0; j < VECS; j++) weight[j] = load_weight(w, at + (size_t)k * PANEL + j * LANES, kind);
+        vec weight[MOST_PANELS * VECS];
+        UNROLL for (int j = 0; j < panels * VECS; j++)
+            weight[j] = load_weight(w[j / VECS], at + (size_t)k * PANEL + j % VECS * LANES, kind);
         UNROLL for (int m = 0; m < rows; m++) {
             const vec value = splat(x[(size_t)m * stride + k]);
-            UNROLL for (int j = 0; j < VECS; j++) sum[m][j] += weight[j] * value;
+            UNROLL for (int j = 0; j < panels * VECS; j++) sum[m][j] += weight[j] * value;
         }
     }
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < VECS; j++) store(out + (size_t)m * out_stride + j * LANES, sum[m][j]);
+        UNROLL for (int j = 0; j < panels * VECS; j++) store(out + (size_t)m * out_stride + j * LANES, sum[m][j]);
 }
 
 /* Exact dot products: `ints` holds LANES int32 sums, `load_bytes` their weights of one step, and `dot` adds the
@@ -205,37 +208,40 @@ INLINE ints dot(ints sum, bytes w, const narrow *q) {
 INLINE vec as_float(ints x) { return (vec)_mm256_cvtepi32_ps(x); }
 #endif
 
-INLINE void int8_tile(const int rows, const Matrix *matrix, int panel, const Rows *in, int m0, float *out, int out_stride) {
-    const int groups = matrix->n_in / GROUP;
-    const int8_t *w = (const int8_t *)matrix->values + (size_t)panel * groups * (GROUP * PANEL);
-    const uint16_t *scales = matrix->scales + (size_t)panel * groups * PANEL;
-    vec sum[INT8_ROWS][VECS];
+INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, int panel, const Rows *in, int m0, float *out,
+                      int out_stride) {
+    const int groups = matrix->n_in / GROUP, vecs = panels * VECS;
+    const size_t panel_bytes = (size_t)groups * GROUP * PANEL, panel_scales = (size_t)groups * PANEL;
+    const int8_t *w = (const int8_t *)matrix->values + panel * panel_bytes;
+    const uint16_t *scales = matrix->scales + panel * panel_scales;
+    vec sum[INT8_ROWS][TILE_VECS];
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < VECS; j++) sum[m][j] = splat(0.0f);
+        UNROLL for (int j = 0; j < vecs; j++) sum[m][j] = splat(0.0f);
     for (int g = 0; g < groups; g++, w += GROUP * PANEL, scales += PANEL) {
         const narrow *q = in->q + (size_t)m0 * matrix->n_in + g * GROUP;
-        ints whole[INT8_ROWS][VECS];
+        ints whole[INT8_ROWS][TILE_VECS];
         UNROLL for (int m = 0; m < rows; m++)
-            UNROLL for (int j = 0; j < VECS; j++)
+            UNROLL for (int j = 0; j < vecs; j++)
                 whole[m][j] = start_dots(FOURS ? in->offset[(size_t)(m0 + m) * groups + g] : 0);
-        ONE_BY_ONE for (int k = 0; k < GROUP; k += STRIDE) { /* unrolled, it would need more registers than there are */
-            bytes weight[VECS];
-            UNROLL for (int j = 0; j < VECS; j++) weight[j] = load_bytes(w + k * PANEL + j * LANES * STRIDE);
+        INT8_UNROLL for (int k = 0; k < GROUP; k += STRIDE) {
+            bytes weight[TILE_VECS];
+            UNROLL for (int j = 0; j < vecs; j++)
+                weight[j] = load_bytes(w + j / VECS * panel_bytes + k * PANEL + j % VECS * LANES * STRIDE);
             UNROLL for (int m = 0; m < rows; m++)
-                UNROLL for (int j = 0; j < VECS; j++)
+                UNROLL for (int j = 0; j < vecs; j++)
                     whole[m][j] = dot(whole[m][j], weight[j], q + (size_t)m * matrix->n_in + k);
         }
-        UNROLL for (int j = 0; j < VECS; j++) {
-            const vec scale = load_half(scales + j * LANES);
+        UNROLL for (int j = 0; j < vecs; j++) {
+            const vec scale = load_half(scales + j / VECS * panel_scales + j % VECS * LANES);
             UNROLL for (int m = 0; m < rows; m++)
                 sum[m][j] += as_float(whole[m][j]) * (scale * splat(in->scale[(size_t)(m0 + m) * groups + g]));
         }
-        if (2 * rows * VECS + VECS + 1 > REGISTERS) /* let the integers have them: the loop above is theirs */
+        if (2 * rows * vecs + vecs + 1 > REGISTERS) /* let the integers have them: the loop above is theirs */
             UNROLL for (int m = 0; m < rows; m++)
-                UNROLL for (int j = 0; j < VECS; j++) __asm__ volatile("" : "+m"(sum[m][j]));
+                UNROLL for (int j = 0; j < vecs; j++) __asm__ volatile("" : "+m"(sum[m][j]));
     }
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < VECS; j++) store(out + (size_t)m * out_stride + j * LANES, sum[m][j]);
+        UNROLL for (int j = 0; j < vecs; j++) store(out + (size_t)m * out_stride + j * LANES, sum[m][j]);
 }
 
 #define EACH_HEIGHT(CALL)                                                                                                    \
@@ -266,40 +272,56 @@ INLINE void int8_tile(const int rows, const Matrix *matrix, int panel, const Row
 #define EACH_TALLER_HEIGHT(CALL) EACH_SIX(CALL)
 #endif
 
-static void float32_rows(int rows, const void *w, size_t at, const float *x, int stride, int depth, float *out, int out_stride, int first) {
-#define CALL(R) float_tile(R, FLOAT32, w, at, x, stride, depth, out, out_stride, first)
-    EACH_HEIGHT(CALL)
+static void float_rows(int rows, int panels, int kind, const void *const *w, size_t at, const float *x, int stride, int depth,
+                       float *out, int out_stride, int first) {
+#define CALL_WITH(R, P, KIND) float_tile(R, P, KIND, w, at, x, stride, depth, out, out_stride, first)
+#define CALL(R) CALL_WITH(R, TILE_PANELS, FLOAT32)
+    if (kind == FLOAT32 && panels == TILE_PANELS) EACH_HEIGHT(CALL)
+#undef CALL
+#define CALL(R) CALL_WITH(R, TILE_PANELS, BFLOAT16)
+    if (kind == BFLOAT16 && panels == TILE_PANELS) EACH_HEIGHT(CALL)
+#undef CALL
+#define CALL(R) CALL_WITH(R, 1, FLOAT32)
+    if (kind == FLOAT32 && panels < TILE_PANELS) EACH_HEIGHT(CALL)
+#undef CALL
+#define CALL(R) CALL_WITH(R, 1, BFLOAT16)
+    if (kind == BFLOAT16 && panels < TILE_PANELS) EACH_HEIGHT(CALL)
+#undef CALL
+#undef CALL_WITH
+}
+
+static void int8_rows(int rows, int panels, const Matrix *matrix, int panel, const Rows *in, int m0, float *out, int out_stride) {
+#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, TILE_PANELS, matrix, panel, in, m0, out, out_stride)
+    if (panels == TILE_PANELS) EACH_HEIGHT(CALL)
+#undef CALL
+#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, 1, matrix, panel, in, m0, out, out_stride)
+    if (panels < TILE_PANELS) EACH_HEIGHT(CALL)
 #undef CALL
 }
 
-static void bfloat16_rows(int rows, const void *w, size_t at, const float *x, int stride, int depth, float *out, int out_stride, int first) {
-#define CALL(R) float_tile(R, BFLOAT16, w, at, x, stride, depth, out, out_stride, first)
-    EACH_HEIGHT(CALL)
-#undef CALL
-}
-
-static void int8_rows(int rows, const Matrix *matrix, int panel, const Rows *in, int m0, float *out, int out_stride) {
-#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, matrix, panel, in, m0, out, out_stride)
-    EACH_HEIGHT(CALL)
-#undef CALL
-}
-
-/* out[m][0..16) = the panel's 16 output channels for rows m0 to m1; `out` points at row m0. */
-static void multiply_panel(const Matrix *matrix, int panel, const Rows *in, int m0, int m1, float *out, int out_stride) {
+/* The products of rows m0 to m1 with one tile of panels, `panels` being TILE_PANELS or, at the end, 1. */
+static void multiply_tile(const Matrix *matrix, int panel, int panels, const Rows *in, int m0, int m1, float *out, int out_stride) {
     if (matrix->kind == INT8) {
         for (int m = m0; m < m1; m += INT8_ROWS)
-            int8_rows(m1 - m < INT8_ROWS ? m1 - m : INT8_ROWS, matrix, panel, in, m, out + (size_t)(m - m0) * out_stride, out_stride);
+            int8_rows(m1 - m < INT8_ROWS ? m1 - m : INT8_ROWS, panels, matrix, panel, in, m, out + (size_t)(m - m0) * out_stride, out_stride);
         return;
     }
+    const size_t width = matrix->kind == FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+    const void *w[TILE_PANELS];
+    for (int p = 0; p < panels; p++) w[p] = (const char *)matrix->values + (size_t)(panel + p) * matrix->n_in * PANEL * width;
     for (int k = 0; k < matrix->n_in; k += DEPTH) {
         const int depth = matrix->n_in - k < DEPTH ? matrix->n_in - k : DEPTH;
-        const size_t at = ((size_t)panel * matrix->n_in + k) * PANEL;
-        for (int m = m0; m < m1; m += TILE_ROWS) {
-            const int rows = m1 - m < TILE_ROWS ? m1 - m : TILE_ROWS;
-            (matrix->kind == FLOAT32 ? float32_rows : bfloat16_rows)(rows, matrix->values, at, in->x + (size_t)m * in->stride + k,
-                                                                      in->stride, depth, out + (size_t)(m - m0) * out_stride, out_stride, k == 0);
-        }
+        for (int m = m0; m < m1; m += TILE_ROWS)
+            float_rows(m1 - m < TILE_ROWS ? m1 - m : TILE_ROWS, panels, matrix->kind, w, (size_t)k * PANEL, in->x + (size_t)m * in->stride + k,
+                       in->stride, depth, out + (size_t)(m - m0) * out_stride, out_stride, k == 0);
     }
+}
+
+/* out[m][0..16 n) = output channels of the panels [p0, p0 + n) for rows m0 to m1; `out` points at row m0. */
+static void multiply_panels(const Matrix *matrix, int p0, int n, const Rows *in, int m0, int m1, float *out, int out_stride) {
+    int p = 0;
+    for (; p + TILE_PANELS <= n; p += TILE_PANELS) multiply_tile(matrix, p0 + p, TILE_PANELS, in, m0, m1, out + p * PANEL, out_stride);
+    for (; p < n; p++) multiply_tile(matrix, p0 + p, 1, in, m0, m1, out + p * PANEL, out_stride);
 }
 
 #endif

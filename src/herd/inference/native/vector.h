@@ -17,24 +17,31 @@
 #if defined(__AVX512F__)
 #define LANES 16
 #define REGISTERS 32
-#define TILE_ROWS 12 /* rows of a register tile */
-#define INT8_ROWS 8  /* fewer where integers are summed beside */
+#define TILE_ROWS 12  /* rows of a register tile */
+#define TILE_PANELS 2 /* and panels: a value of a row serves them all */
+#define INT8_ROWS 4   /* fewer where integers are summed beside */
+#define INT8_UNROLL _Pragma("GCC unroll 8")
 #elif defined(__AVX2__)
 #define LANES 8
 #define REGISTERS 16
 #define TILE_ROWS 6
+#define TILE_PANELS 1
 #define INT8_ROWS 4
 #else
 #define LANES 4
 #define REGISTERS 16
 #define TILE_ROWS 2
+#define TILE_PANELS 1
 #define INT8_ROWS 2
 #endif
 #define VECS (PANEL / LANES)
+#define TILE_VECS (TILE_PANELS * VECS)
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
-#define ONE_BY_ONE _Pragma("GCC unroll 2")
+#ifndef INT8_UNROLL
+#define INT8_UNROLL _Pragma("GCC unroll 2") /* more of it would need more registers than there are */
+#endif
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float vec_at __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
