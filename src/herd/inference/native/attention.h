@@ -30,20 +30,6 @@ INLINE size_t place_of(const Cache *cache, int layer, int block, int head) {
     return (layer_index * cache->n_heads + head) * cache->head_dim * BLOCK_TOKENS;
 }
 
-/* A block of one head: float32 where it lies, or float16, which a few queries read as it is and many widen first. */
-typedef struct {
-    const void *numbers;
-    int kind;
-} Block;
-
-static Block read_block(const Cache *cache, const void *numbers, size_t place, int n_rows, float *wide) {
-    if (!cache->is_half) return (Block){(const float *)numbers + place, FLOAT32};
-    const uint16_t *half = (const uint16_t *)numbers + place;
-    if (n_rows <= TILE_ROWS) return (Block){half, FLOAT16};
-    for (int i = 0; i < cache->head_dim * BLOCK_TOKENS; i += LANES) store(wide + i, load_half(half + i));
-    return (Block){wide, FLOAT32};
-}
-
 /* Call a block of one head to the caches: the next ones lie elsewhere, which no processor foresees. */
 INLINE void expect_block(const Cache *cache, const void *numbers, size_t place) {
     const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float), n = (size_t)cache->head_dim * BLOCK_TOKENS * width;
@@ -69,54 +55,91 @@ static void write_token(const Cache *cache, int layer, int block, int slot, int 
     }
 }
 
-static void score_rows(int rows, Block keys, const float *q, int head_dim, float *scores, int stride) {
-#define CALL(R) float_tile(R, 1, FLOAT16, &keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1)
-    if (keys.kind == FLOAT32)
-        float_rows(rows, 1, FLOAT32, &keys.numbers, 0, q, head_dim, head_dim, scores, stride, 1);
-    else
-        EACH_HEIGHT(CALL)
-#undef CALL
+/* The keys or values of some blocks of one head, as they lie in the cache. */
+typedef struct {
+    int kind; /* FLOAT32 or FLOAT16 */
+    int n;
+    const void *at[SPAN / BLOCK_TOKENS];
+} Blocks;
+
+static Blocks find_blocks(const Cache *cache, const void *numbers, int layer, int head, const int32_t *blocks, int n) {
+    const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float);
+    Blocks found = {.kind = cache->is_half ? FLOAT16 : FLOAT32, .n = n};
+    for (int i = 0; i < n; i++) found.at[i] = (const char *)numbers + place_of(cache, layer, blocks[i], head) * width;
+    return found;
 }
 
-/* scores[r][0..16) = q[r] . keys */
-static void score_block(int n_rows, const float *q, int head_dim, Block keys, float *scores, int stride) {
-    for (int m = 0; m < n_rows; m += TILE_ROWS)
-        score_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, keys, q + (size_t)m * head_dim, head_dim,
-                   scores + (size_t)m * stride, stride);
+/* Call blocks to the caches: where they lie no processor foresees. */
+INLINE void expect_blocks(const Cache *cache, const Blocks *blocks) {
+    const size_t bytes = (size_t)cache->head_dim * BLOCK_TOKENS * (cache->is_half ? sizeof(uint16_t) : sizeof(float));
+    for (int i = 0; i < blocks->n; i++)
+        for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)blocks->at[i] + at);
 }
 
-/* mix[r] += weights[r][0..16) . values */
-INLINE void mix_tile(const int rows, const int kind, const void *values, const float *weights, int stride, int head_dim, float *mix) {
-    for (int c = 0; c < head_dim; c += PANEL) {
-        vec sum[TILE_ROWS][VECS];
-        UNROLL for (int m = 0; m < rows; m++)
-            UNROLL for (int j = 0; j < VECS; j++) sum[m][j] = load(mix + (size_t)m * head_dim + c + j * LANES);
+/* scores[r][0..16 wide) = q[r] . keys */
+INLINE void score_tile(const int rows, const int wide, const int kind, const void *const *keys, const float *q, int head_dim, float *scores) {
+    float_tile(rows, wide, kind, keys, 0, q, head_dim, head_dim, scores, SPAN, 1);
+}
+
+/* scores[r][keys of the span] = q[r] . keys */
+INLINE void score_rows(const int rows, const int kind, const Blocks *keys, const float *q, int head_dim, float *scores) {
+    int i = 0;
+    for (; i + SPAN_PANELS <= keys->n; i += SPAN_PANELS) score_tile(rows, SPAN_PANELS, kind, keys->at + i, q, head_dim, scores + i * BLOCK_TOKENS);
+    for (; i < keys->n; i++) score_tile(rows, 1, kind, keys->at + i, q, head_dim, scores + i * BLOCK_TOKENS);
+}
+
+/* mix[r][16 wide channels] += weights[r][keys of the span] . values */
+INLINE void mix_tile(const int rows, const int wide, const int kind, const Blocks *values, int channel, const float *weights, int head_dim,
+                     float *mix) {
+    vec sum[SPAN_ROWS][SPAN_PANELS * VECS];
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int j = 0; j < wide * VECS; j++) sum[m][j] = load(mix + (size_t)m * head_dim + channel + j * LANES);
+    for (int b = 0; b < values->n; b++)
         for (int i = 0; i < BLOCK_TOKENS; i++) {
-            vec value[VECS];
-            UNROLL for (int j = 0; j < VECS; j++) value[j] = load_weight(values, (size_t)i * head_dim + c + j * LANES, kind);
+            vec value[SPAN_PANELS * VECS];
+            UNROLL for (int j = 0; j < wide * VECS; j++)
+                value[j] = load_weight(values->at[b], (size_t)i * head_dim + channel + j * LANES, kind);
             UNROLL for (int m = 0; m < rows; m++) {
-                const vec weight = splat(weights[(size_t)m * stride + i]);
-                UNROLL for (int j = 0; j < VECS; j++) sum[m][j] += value[j] * weight;
+                const vec weight = splat(weights[(size_t)m * SPAN + b * BLOCK_TOKENS + i]);
+                UNROLL for (int j = 0; j < wide * VECS; j++) sum[m][j] += value[j] * weight;
             }
         }
-        UNROLL for (int m = 0; m < rows; m++)
-            UNROLL for (int j = 0; j < VECS; j++) store(mix + (size_t)m * head_dim + c + j * LANES, sum[m][j]);
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int j = 0; j < wide * VECS; j++) store(mix + (size_t)m * head_dim + channel + j * LANES, sum[m][j]);
+}
+
+/* mix[r] += weights[r][keys of the span] . values */
+INLINE void mix_rows(const int rows, const int kind, const Blocks *values, const float *weights, int head_dim, float *mix) {
+    int c = 0;
+    for (; c + SPAN_PANELS * PANEL <= head_dim; c += SPAN_PANELS * PANEL) mix_tile(rows, SPAN_PANELS, kind, values, c, weights, head_dim, mix);
+    for (; c < head_dim; c += PANEL) mix_tile(rows, 1, kind, values, c, weights, head_dim, mix);
+}
+
+#define EACH_KIND(KIND, ROWS)                                                                                                  \
+    if (KIND == FLOAT32) {                                                                                                     \
+        const int kind = FLOAT32;                                                                                              \
+        EACH_HEIGHT_OF_SPAN(ROWS)                                                                                              \
+    } else {                                                                                                                   \
+        const int kind = FLOAT16;                                                                                              \
+        EACH_HEIGHT_OF_SPAN(ROWS)                                                                                              \
+    }
+
+static void score_span(int n_rows, const float *q, int head_dim, const Blocks *keys, float *scores) {
+    for (int m = 0; m < n_rows; m += SPAN_ROWS, q += SPAN_ROWS * head_dim, scores += SPAN_ROWS * SPAN) {
+        const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
+#define CALL(R) score_rows(R, kind, keys, q, head_dim, scores)
+        EACH_KIND(keys->kind, CALL)
+#undef CALL
     }
 }
 
-static void mix_rows(int rows, Block values, const float *weights, int stride, int head_dim, float *mix) {
-#define CALL(R) mix_tile(R, FLOAT32, values.numbers, weights, stride, head_dim, mix)
-    if (values.kind == FLOAT32) EACH_HEIGHT(CALL)
+static void mix_span(int n_rows, const float *weights, const Blocks *values, int head_dim, float *mix) {
+    for (int m = 0; m < n_rows; m += SPAN_ROWS, weights += SPAN_ROWS * SPAN, mix += SPAN_ROWS * head_dim) {
+        const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
+#define CALL(R) mix_rows(R, kind, values, weights, head_dim, mix)
+        EACH_KIND(values->kind, CALL)
 #undef CALL
-#define CALL(R) mix_tile(R, FLOAT16, values.numbers, weights, stride, head_dim, mix)
-    if (values.kind == FLOAT16) EACH_HEIGHT(CALL)
-#undef CALL
-}
-
-static void mix_block(int n_rows, const float *weights, int stride, Block values, int head_dim, float *mix) {
-    for (int m = 0; m < n_rows; m += TILE_ROWS)
-        mix_rows(n_rows - m < TILE_ROWS ? n_rows - m : TILE_ROWS, values, weights + (size_t)m * stride, stride, head_dim,
-                 mix + (size_t)m * head_dim);
+    }
 }
 
 /* Turn a span of scores into weights and rescale what was mixed so far. `seen` keys of the span are visible. */
@@ -143,7 +166,7 @@ static void softmax_span(float *scores, int n_keys, int seen, Softmax *state, fl
 /* Attend over keys [begin, end) of one part. Query r stands at `position[r]`, ascending, and sees keys up to there;
  * `q` and `mix` are [n_rows][head_dim]. Rows that stand before `begin` keep an empty state. */
 static void attend_part(const Cache *cache, int layer, int head, const int32_t *blocks, const float *q, const int32_t *position,
-                        int n_rows, int begin, int end, Softmax *state, float *mix, float *wide) {
+                        int n_rows, int begin, int end, Softmax *state, float *mix) {
     const int n = cache->head_dim;
     float scores[TILE_QUERIES][SPAN] __attribute__((aligned(64)));
     int first = 0; /* the first row that sees anything here */
@@ -151,23 +174,22 @@ static void attend_part(const Cache *cache, int layer, int head, const int32_t *
     for (int r = 0; r < n_rows; r++) state[r] = (Softmax){-INFINITY, 0.0f};
     memset(mix, 0, sizeof(float) * (size_t)n_rows * n);
     for (int key = begin; key < end; key += SPAN) {
-        const int n_keys = end - key < SPAN ? (end - key + BLOCK_TOKENS - 1) / BLOCK_TOKENS * BLOCK_TOKENS : SPAN;
+        const int n_blocks = end - key < SPAN ? (end - key + BLOCK_TOKENS - 1) / BLOCK_TOKENS : SPAN / BLOCK_TOKENS;
+        const Blocks keys = find_blocks(cache, cache->keys, layer, head, blocks + key / BLOCK_TOKENS, n_blocks);
+        const Blocks values = find_blocks(cache, cache->values, layer, head, blocks + key / BLOCK_TOKENS, n_blocks);
         while (first < n_rows && position[first] < key) first++;
-        const int n_seeing = n_rows - first;
-        for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
-            const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
-            expect_block(cache, cache->values, place);
-            score_block(n_seeing, q + (size_t)first * n, n, read_block(cache, cache->keys, place, n_seeing, wide), &scores[first][i], SPAN);
-        }
+        expect_blocks(cache, &values);
+        score_span(n_rows - first, q + (size_t)first * n, n, &keys, scores[first]);
         for (int r = first; r < n_rows; r++) {
-            const int seen = position[r] - key + 1;
+            const int seen = position[r] - key + 1, n_keys = n_blocks * BLOCK_TOKENS;
             softmax_span(scores[r], n_keys, seen < n_keys ? seen : n_keys, &state[r], mix + (size_t)r * n, n);
         }
-        for (int i = 0; i < n_keys; i += BLOCK_TOKENS) {
-            const size_t place = place_of(cache, layer, blocks[(key + i) / BLOCK_TOKENS], head);
-            if (key + SPAN + i < end) expect_block(cache, cache->keys, place_of(cache, layer, blocks[(key + SPAN + i) / BLOCK_TOKENS], head));
-            mix_block(n_seeing, &scores[first][i], SPAN, read_block(cache, cache->values, place, n_seeing, wide), n, mix + (size_t)first * n);
+        if (key + SPAN < end) {
+            const int n_next = end - key - SPAN < SPAN ? (end - key - SPAN + BLOCK_TOKENS - 1) / BLOCK_TOKENS : SPAN / BLOCK_TOKENS;
+            const Blocks next = find_blocks(cache, cache->keys, layer, head, blocks + (key + SPAN) / BLOCK_TOKENS, n_next);
+            expect_blocks(cache, &next);
         }
+        mix_span(n_rows - first, scores[first], &values, n, mix + (size_t)first * n);
     }
 }
 

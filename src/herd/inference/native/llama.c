@@ -290,7 +290,7 @@ static void finish_query(const Work *work, int token, int head, const Softmax *s
     for (int i = 0; i < c; i += LANES) store(out + i, load(mix + i) / splat(state->total));
 }
 
-static void attend_piece(const Work *work, int layer, const Piece *piece, float *wide, float *part_mix, float *mix) {
+static void attend_piece(const Work *work, int layer, const Piece *piece, float *part_mix, float *mix) {
     const Model *model = work->model;
     const Step *step = work->step;
     const int c = model->head_dim, group = model->n_heads / model->n_kv_heads, n = piece->n_tokens * group;
@@ -302,7 +302,7 @@ static void attend_piece(const Work *work, int layer, const Piece *piece, float 
     if (piece->slot >= 0) {
         const int begin = piece->part * PART, stop = end < begin + PART ? end : begin + PART;
         attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop,
-                    work->part_state + (size_t)piece->slot * TILE_QUERIES, work->part_mix + (size_t)piece->slot * TILE_QUERIES * c, wide);
+                    work->part_state + (size_t)piece->slot * TILE_QUERIES, work->part_mix + (size_t)piece->slot * TILE_QUERIES * c);
         return;
     }
     Softmax state[TILE_QUERIES], part[TILE_QUERIES];
@@ -310,7 +310,7 @@ static void attend_piece(const Work *work, int layer, const Piece *piece, float 
     memset(mix, 0, sizeof(float) * (size_t)n * c);
     for (int begin = 0; begin < end; begin += PART) {
         const int stop = end < begin + PART ? end : begin + PART;
-        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop, part, part_mix, wide);
+        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop, part, part_mix);
         for (int r = 0; r < n; r++) merge_part(&state[r], mix + (size_t)r * c, part[r], part_mix + (size_t)r * c, c);
     }
     for (int r = 0; r < n; r++)
@@ -336,10 +336,9 @@ static void merge_piece(const Work *work, const Piece *piece) {
 static void attend(Player *me, int layer) {
     const Work *work = me->work;
     const int c = work->model->head_dim;
-    float wide[c * BLOCK_TOKENS] __attribute__((aligned(64)));
     float part_mix[TILE_QUERIES * c] __attribute__((aligned(64))), mix[TILE_QUERIES * c] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, work->n_pieces)) < work->n_pieces;) attend_piece(work, layer, &work->pieces[i], wide, part_mix, mix);
+    for (int i; (i = take(counter, 1, work->n_pieces)) < work->n_pieces;) attend_piece(work, layer, &work->pieces[i], part_mix, mix);
     barrier(me->team);
     if (!work->n_slots) return;
     counter = next_counter(me);

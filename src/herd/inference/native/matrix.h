@@ -272,6 +272,13 @@ INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, in
 #define EACH_TALLER_HEIGHT(CALL) EACH_SIX(CALL)
 #endif
 
+#define EACH_HEIGHT_OF_SPAN(CALL)                                                                                            \
+    switch (rows) {                                                                                                          \
+        case 1: CALL(1); break;                                                                                              \
+        case 2: CALL(2); break;                                                                                              \
+        EACH_SIX(CALL)                                                                                                       \
+    }
+
 static void float_rows(int rows, int panels, int kind, const void *const *w, size_t at, const float *x, int stride, int depth,
                        float *out, int out_stride, int first) {
 #define CALL_WITH(R, P, KIND) float_tile(R, P, KIND, w, at, x, stride, depth, out, out_stride, first)

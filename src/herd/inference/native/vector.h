@@ -21,16 +21,22 @@
 #define TILE_PANELS 2 /* and panels: a value of a row serves them all */
 #define INT8_ROWS 4   /* fewer where integers are summed beside */
 #define INT8_UNROLL _Pragma("GCC unroll 8")
+#define SPAN_ROWS 6   /* of a tile of attention, */
+#define SPAN_PANELS 4 /* with blocks of keys, or panels of channels */
 #elif defined(__AVX2__)
 #define LANES 8
 #define REGISTERS 16
 #define TILE_ROWS 6
+#define SPAN_ROWS 6
+#define SPAN_PANELS 1
 #define TILE_PANELS 1
 #define INT8_ROWS 4
 #else
 #define LANES 4
 #define REGISTERS 16
 #define TILE_ROWS 2
+#define SPAN_ROWS 2
+#define SPAN_PANELS 1
 #define TILE_PANELS 1
 #define INT8_ROWS 2
 #endif
