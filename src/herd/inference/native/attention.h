@@ -39,19 +39,23 @@ INLINE void expect_block(const Cache *cache, const void *numbers, size_t place) 
 static void write_token(const Cache *cache, int layer, int block, int slot, int head, const float *k, const float *v) {
     const size_t place = place_of(cache, layer, block, head);
     const int n = cache->head_dim;
-    if (slot == 0) { /* a masked place is multiplied by 0, which would not hide an old NaN */
-        const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float);
-        memset((char *)cache->values + place * width, 0, width * (size_t)n * BLOCK_TOKENS);
+    if (!cache->is_half) {
+        for (int c = 0; c < n; c++) ((float *)cache->keys)[place + (size_t)c * BLOCK_TOKENS + slot] = k[c];
+        memcpy((float *)cache->values + place + (size_t)slot * n, v, sizeof(float) * (size_t)n);
+        return;
     }
-    for (int c = 0; c < n; c++) {
-        const size_t key = place + (size_t)c * BLOCK_TOKENS + slot, value = place + (size_t)slot * n + c;
-        if (cache->is_half) {
-            ((uint16_t *)cache->keys)[key] = float_to_half(k[c]);
-            ((uint16_t *)cache->values)[value] = float_to_half(v[c]);
-        } else {
-            ((float *)cache->keys)[key] = k[c];
-            ((float *)cache->values)[value] = v[c];
-        }
+    uint16_t half[n];
+    for (int c = 0; c < n; c += LANES) store_half(half + c, load(k + c));
+    for (int c = 0; c < n; c++) ((uint16_t *)cache->keys)[place + (size_t)c * BLOCK_TOKENS + slot] = half[c];
+    for (int c = 0; c < n; c += LANES) store_half((uint16_t *)cache->values + place + (size_t)slot * n + c, load(v + c));
+}
+
+/* Clear the values from `slot` on: a masked place is multiplied by 0, which would not hide an old NaN. */
+static void clear_values(const Cache *cache, int layer, int block, int slot) {
+    const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float), n = (size_t)cache->head_dim;
+    for (int head = 0; head < cache->n_heads; head++) {
+        const size_t place = place_of(cache, layer, block, head) + (size_t)slot * n;
+        memset((char *)cache->values + place * width, 0, width * n * (size_t)(BLOCK_TOKENS - slot));
     }
 }
 

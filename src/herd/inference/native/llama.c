@@ -131,6 +131,14 @@ typedef struct {
 
 static atomic_int *next_counter(Player *me) { return &me->work->counters[me->n_phases++]; }
 
+/* Take the next few rows under way, [*first, *end). Returns 0 when there are none left. */
+static int take_rows(Player *me, atomic_int *counter, int *first, int *end) {
+    const int share = me->n_rows / (me->team->size * 8), n = share < 1 ? 1 : share > 16 ? 16 : share;
+    *first = take(counter, n, me->n_rows);
+    *end = *first + n < me->n_rows ? *first + n : me->n_rows;
+    return *first < me->n_rows;
+}
+
 static void rms_norm(const float *x, const float *weight, int n, float eps, float *out) {
     double squares = 0.0;
     vec sums = splat(0.0f);
@@ -153,10 +161,11 @@ static void quantize(const Rows *rows, int row, int n, const Matrix *matrix) {
 static void norm_rows(Player *me, const float *weight, const Matrix *next) {
     const Model *model = me->work->model;
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, me->n_rows)) < me->n_rows;) {
-        rms_norm(me->work->step->x + (size_t)i * model->dim, weight, model->dim, model->norm_eps, me->work->normed + (size_t)i * model->dim);
-        quantize(&me->work->input, i, model->dim, next);
-    }
+    for (int i, end; take_rows(me, counter, &i, &end);)
+        for (; i < end; i++) {
+            rms_norm(me->work->step->x + (size_t)i * model->dim, weight, model->dim, model->norm_eps, me->work->normed + (size_t)i * model->dim);
+            quantize(&me->work->input, i, model->dim, next);
+        }
     barrier(me->team);
 }
 
@@ -247,7 +256,8 @@ static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
 static void quantize_rows(Player *me, const Rows *rows, int n, const Matrix *next) {
     if (next->kind != INT8) return;
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, me->n_rows)) < me->n_rows;) quantize(rows, i, n, next);
+    for (int i, end; take_rows(me, counter, &i, &end);)
+        for (; i < end; i++) quantize(rows, i, n, next);
     barrier(me->team);
 }
 
@@ -260,26 +270,45 @@ static void rotate(const float *x, const float *cos, const float *sin, int head_
     }
 }
 
-/* Rotate queries and keys; scale queries; put keys and values where the block tables say. */
-static void rotate_and_store(Player *me, int layer) {
-    Work *work = me->work;
+static void rotate_token(Work *work, int layer, int block, int t) {
     const Model *model = work->model;
     const Step *step = work->step;
     const int c = model->head_dim, group = model->n_heads / model->n_kv_heads;
-    const float scale = 1.0f / sqrtf((float)c);
-    atomic_int *counter = next_counter(me);
+    const float *q = work->qkv + (size_t)t * work->qkv_width, *k = q + model->n_heads * c, *v = k + model->n_kv_heads * c;
+    const float *cos = step->cos + (size_t)t * c / 2, *sin = step->sin + (size_t)t * c / 2;
     float key[c];
-    for (int s; (s = take(counter, 1, step->n_chunks)) < step->n_chunks;)
-        for (int t = step->chunk_start[s]; t < step->chunk_start[s + 1]; t++) {
-            const float *q = work->qkv + (size_t)t * work->qkv_width, *k = q + model->n_heads * c, *v = k + model->n_kv_heads * c;
-            const float *cos = step->cos + (size_t)t * c / 2, *sin = step->sin + (size_t)t * c / 2;
-            const int place = step->position[t], block = step->blocks[step->table_start[s] + place / BLOCK_TOKENS];
-            for (int h = 0; h < model->n_heads; h++) /* [kv head][token][query of its group]: tiles lie together */
-                rotate(q + h * c, cos, sin, c, scale, work->q + (((size_t)(h / group) * step->n_tokens + t) * group + h % group) * c);
-            for (int h = 0; h < model->n_kv_heads; h++) {
-                rotate(k + h * c, cos, sin, c, 1.0f, key);
-                write_token(&model->cache, layer, block, place % BLOCK_TOKENS, h, key, v + h * c);
-            }
+    for (int h = 0; h < model->n_heads; h++) /* [kv head][token][query of its group]: tiles lie together */
+        rotate(q + h * c, cos, sin, c, 1.0f / sqrtf((float)c), work->q + (((size_t)(h / group) * step->n_tokens + t) * group + h % group) * c);
+    for (int h = 0; h < model->n_kv_heads; h++) {
+        rotate(k + h * c, cos, sin, c, 1.0f, key);
+        write_token(&model->cache, layer, block, step->position[t] % BLOCK_TOKENS, h, key, v + h * c);
+    }
+}
+
+static int chunk_of(const Step *step, int token) {
+    int low = 0, high = step->n_chunks - 1;
+    while (low < high) {
+        const int middle = (low + high + 1) / 2;
+        if (step->chunk_start[middle] <= token)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+/* Rotate queries and keys; scale queries; put keys and values where the block tables say. */
+static void rotate_and_store(Player *me, int layer) {
+    const Step *step = me->work->step;
+    atomic_int *counter = next_counter(me);
+    for (int t, end; take_rows(me, counter, &t, &end);)
+        for (int s = chunk_of(step, t); t < end; t++) {
+            while (t >= step->chunk_start[s + 1]) s++;
+            const int32_t *blocks = step->blocks + step->table_start[s];
+            const int place = step->position[t], slot = place % BLOCK_TOKENS, n_here = t - step->chunk_start[s];
+            rotate_token(me->work, layer, blocks[place / BLOCK_TOKENS], t);
+            if (t + 1 == step->chunk_start[s + 1] && slot <= n_here) /* the block was begun in this chunk, and ends it */
+                clear_values(&me->work->model->cache, layer, blocks[place / BLOCK_TOKENS], slot + 1);
         }
     barrier(me->team);
 }

@@ -16,6 +16,7 @@
 #define PANEL 16
 #if defined(__AVX512F__)
 #define LANES 16
+#define LANE_NUMBERS ((ivec){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 #define REGISTERS 32
 #define TILE_ROWS 12  /* rows of a register tile */
 #define TILE_PANELS 2 /* and panels: a value of a row serves them all */
@@ -25,6 +26,7 @@
 #define SPAN_PANELS 4 /* with blocks of keys, or panels of channels */
 #elif defined(__AVX2__)
 #define LANES 8
+#define LANE_NUMBERS ((ivec){0, 1, 2, 3, 4, 5, 6, 7})
 #define REGISTERS 16
 #define TILE_ROWS 6
 #define SPAN_ROWS 6
@@ -33,6 +35,7 @@
 #define INT8_ROWS 4
 #else
 #define LANES 4
+#define LANE_NUMBERS ((ivec){0, 1, 2, 3})
 #define REGISTERS 16
 #define TILE_ROWS 2
 #define SPAN_ROWS 2
@@ -71,16 +74,24 @@ INLINE vec vmax(vec a, vec b) {
 #endif
 }
 
+/* The upper half of the first n lanes, moved down; what lies above does not matter. */
+INLINE vec upper_half(vec x, const int n) {
+#if defined(__clang__)
+    UNROLL for (int i = 0; i < n / 2; i++) x[i] = x[i + n / 2];
+    return x;
+#else
+    return __builtin_shuffle(x, LANE_NUMBERS + n / 2); /* modulo LANES */
+#endif
+}
+
 /* Lanes are folded in halves: in turn, each would wait for the one before. */
 INLINE float sum_lanes(vec x) {
-    UNROLL for (int n = LANES / 2; n > 0; n /= 2)
-        UNROLL for (int i = 0; i < n; i++) x[i] += x[i + n];
+    UNROLL for (int n = LANES; n > 1; n /= 2) x += upper_half(x, n);
     return x[0];
 }
 
 INLINE float max_lanes(vec x) {
-    UNROLL for (int n = LANES / 2; n > 0; n /= 2)
-        UNROLL for (int i = 0; i < n; i++) x[i] = x[i + n] > x[i] ? x[i + n] : x[i];
+    UNROLL for (int n = LANES; n > 1; n /= 2) x = vmax(upper_half(x, n), x);
     return x[0];
 }
 
@@ -134,6 +145,17 @@ INLINE vec load_half(const uint16_t *p) {
     vec x;
     UNROLL for (int i = 0; i < LANES; i++) x[i] = half_to_float(p[i]);
     return x;
+#endif
+}
+
+/* The same back, to the nearest, ties to even. */
+INLINE void store_half(uint16_t *p, vec x) {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__AVX2__) && defined(__F16C__)
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
+#else
+    UNROLL for (int i = 0; i < LANES; i++) p[i] = float_to_half(x[i]);
 #endif
 }
 
