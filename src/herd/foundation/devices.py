@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CPU_FEATURES = {  # flags of /proc/cpuinfo that decide how fast matrices multiply
     "avx2": "AVX2",
+    "avx_vnni": "AVX-VNNI",
     "avx512f": "AVX-512",
     "avx512_vnni": "AVX-512 VNNI",
     "avx512_bf16": "AVX-512 BF16",

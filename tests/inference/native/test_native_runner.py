@@ -2,6 +2,7 @@
 
 import copy
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,11 +36,18 @@ CONFIG = ModelConfig(
     max_context=2048,
     rope_scaling=RopeScaling(factor=8.0, original_context=512),
 )
+BUILDS = {  # what the processor must have, what the compiler is told
+    "own": ("", ()),
+    "no_vectors": ("sse2", ("-march=x86-64", "-DHERD_PLAIN")),
+    "avx2": ("avx2", ("-march=haswell",)),
+    "avx_vnni": ("avx_vnni", ("-march=haswell", "-mavxvnni")),
+    "avx512": ("avx512bw", ("-march=skylake-avx512",)),
+    "fours": ("", ("-DHERD_FOURS", "-DHERD_PLAIN")),
+}
+CPU_INFO = Path("/proc/cpuinfo")
+CPU_FLAGS = CPU_INFO.read_text().split() if CPU_INFO.exists() else []
 FLAGS = {
-    "own": (),
-    "no_vectors": ("-march=x86-64", "-DHERD_PLAIN"),
-    "avx2": ("-march=haswell",),
-    "fours": ("-DHERD_FOURS", "-DHERD_PLAIN"),
+    name: flags for name, (needed, flags) in BUILDS.items() if not needed or needed in CPU_FLAGS
 }
 N_BLOCKS = 160
 

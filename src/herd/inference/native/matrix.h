@@ -27,8 +27,8 @@ typedef struct {
     const uint16_t *scales; /* float16 [panels][groups][16], int8 only */
 } Matrix;
 
-/* Integer activations: with VNNI bytes, four in a dot product; else pairs of 16 bits. */
-#if (defined(__AVX512VNNI__) && defined(__AVX512BW__)) || defined(HERD_FOURS)
+/* Integer activations: with VNNI, of either width, bytes, four in a dot product; else pairs of 16 bits. */
+#if (defined(__AVX512VNNI__) && defined(__AVX512BW__)) || (defined(__AVXVNNI__) && !defined(__AVX512F__)) || defined(HERD_FOURS)
 #define FOURS 1 /* HERD_FOURS with HERD_PLAIN: the layout of VNNI on a machine without it, for tests */
 typedef int8_t narrow;
 #else
@@ -199,12 +199,18 @@ INLINE vec as_float(ints x) { return (vec)_mm512_cvtepi32_ps(x); }
 typedef __m256i ints;
 typedef __m256i bytes;
 INLINE ints start_dots(int32_t from) { return _mm256_set1_epi32(from); }
-INLINE bytes load_bytes(const int8_t *w) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w)); }
-INLINE ints dot(ints sum, bytes w, const narrow *q) {
+INLINE ints four_bytes(const narrow *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(w, _mm256_set1_epi32(four)));
+    return _mm256_set1_epi32(four);
 }
+#if FOURS
+INLINE bytes load_bytes(const int8_t *w) { return _mm256_loadu_si256((const __m256i *)w); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_dpbusd_avx_epi32(sum, w, four_bytes(q)); }
+#else
+INLINE bytes load_bytes(const int8_t *w) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w)); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_add_epi32(sum, _mm256_madd_epi16(w, four_bytes(q))); }
+#endif
 INLINE vec as_float(ints x) { return (vec)_mm256_cvtepi32_ps(x); }
 #endif
 
