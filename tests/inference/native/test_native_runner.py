@@ -229,6 +229,18 @@ def test_a_partly_quantised_model_is_left_to_pytorch() -> None:
         PackedMatrices(open_library()).matrix([attention.q, attention.k])
 
 
+@pytest.mark.parametrize("n_tokens", [1, 5, 16, 17, 40])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_block_that_held_nan_is_clean_for_the_next(n_tokens: int, dtype: torch.dtype) -> None:
+    runner = NativeRunner(build("float32"), N_BLOCKS, cache_dtype=dtype, n_threads=2)
+    tokens = [token for token in tokens_of(2 * n_tokens) if token != 7][:n_tokens]
+    expected = logits_of(runner, tokens, [])
+    runner.cache.values_NLKPC.fill_(torch.nan)
+    assert torch.equal(logits_of(runner, tokens, []), expected)
+    runner.cache.values_NLKPC.fill_(torch.nan)
+    assert torch.equal(logits_of(runner, tokens, [n_tokens // 2] if n_tokens > 1 else []), expected)
+
+
 def test_a_nan_never_becomes_a_number() -> None:
     model = build("int8")
     model.embedding.weight.data[7, 3] = torch.nan
