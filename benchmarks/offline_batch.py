@@ -26,7 +26,7 @@ from herd.model import save_hf
 MODEL = "smollm2-135m"
 N_PROMPTS, N_TRIAL = 256, 32
 PROMPT_TOKENS, NEW_TOKENS = (8, 256), (16, 128)
-BATCH_SIZES = (8, 32)
+BATCH_SIZES = (8, 16, 32)
 GREEDY = SamplingConfig(temperature=0.0)
 
 

@@ -204,7 +204,7 @@ static void multiply(Player *me, const Matrix *matrix, const Rows *in, float *ou
     const Cut cut = cut_product(me->team, matrix, me->n_rows, TILE_PANELS);
     atomic_int *counter = next_counter(me);
     for (int p, p1, m, m1; take_piece(&cut, counter, &p, &p1, &m, &m1);)
-        multiply_panels(matrix, p, p1 - p, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
+        multiply_panels(matrix, p, p1 - p, p1, in, m, m1, out + (size_t)m * stride + (size_t)p * PANEL, stride);
     barrier(me->team);
 }
 
@@ -223,7 +223,7 @@ static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
                 const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND, panels = p1 - p < TILE_PANELS ? p1 - p : TILE_PANELS;
                 const int width = dim - p * PANEL < panels * PANEL ? dim - p * PANEL : panels * PANEL;
-                multiply_panels(matrix, p, panels, in, m, m + rows, product[0], TILE_WIDTH);
+                multiply_panels(matrix, p, panels, p1, in, m, m + rows, product[0], TILE_WIDTH);
                 for (int r = 0; r < rows; r++) {
                     float *x = step->x + (size_t)(m + r) * dim + p * PANEL;
                     for (int i = 0; i < width; i++) x[i] += product[r][i];
@@ -242,7 +242,7 @@ static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
         for (; p < p1; p += 2)
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
                 const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
-                multiply_panels(matrix, p, 2, in, m, m + rows, product[0], 2 * PANEL);
+                multiply_panels(matrix, p, 2, p1, in, m, m + rows, product[0], 2 * PANEL);
                 for (int r = 0; r < rows; r++)
                     for (int i = 0; i < PANEL; i += LANES) {
                         const vec gate = load(product[r] + i), up = load(product[r] + PANEL + i);
@@ -503,7 +503,7 @@ int herd_multiply(const Matrix *matrix, const float *x, int n_rows, int n_in, fl
     if (!failed) {
         const Rows rows = {x, n_in, q, scale, offset};
         for (int r = 0; r < n_rows; r++) quantize(&rows, r, n_in, matrix);
-        multiply_panels(matrix, 0, matrix->n_out / PANEL, &rows, 0, n_rows, out, matrix->n_out);
+        multiply_panels(matrix, 0, matrix->n_out / PANEL, 0, &rows, 0, n_rows, out, matrix->n_out);
     }
     free(q);
     free(scale);

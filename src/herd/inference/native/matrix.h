@@ -214,7 +214,7 @@ INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_add_epi32(su
 INLINE vec as_float(ints x) { return (vec)_mm256_cvtepi32_ps(x); }
 #endif
 
-INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, int panel, const Rows *in, int m0, float *out,
+INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, int panel, const Rows *in, int m0, int calls_next, float *out,
                       int out_stride) {
     const int groups = matrix->n_in / GROUP, vecs = panels * VECS;
     const size_t panel_bytes = (size_t)groups * GROUP * PANEL, panel_scales = (size_t)groups * PANEL;
@@ -225,6 +225,9 @@ INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, in
         UNROLL for (int j = 0; j < vecs; j++) sum[m][j] = splat(0.0f);
     for (int g = 0; g < groups; g++, w += GROUP * PANEL, scales += PANEL) {
         const narrow *q = in->q + (size_t)m0 * matrix->n_in + g * GROUP;
+        if (calls_next)
+            UNROLL for (int j = 0; j < panels; j++)
+                for (int i = 0; i < GROUP * PANEL; i += 64) __builtin_prefetch(w + (panels + j) * panel_bytes + i, 0, 2);
         ints whole[INT8_ROWS][TILE_VECS];
         UNROLL for (int m = 0; m < rows; m++)
             UNROLL for (int j = 0; j < vecs; j++)
@@ -303,20 +306,21 @@ static void float_rows(int rows, int panels, int kind, const void *const *w, siz
 #undef CALL_WITH
 }
 
-static void int8_rows(int rows, int panels, const Matrix *matrix, int panel, const Rows *in, int m0, float *out, int out_stride) {
-#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, TILE_PANELS, matrix, panel, in, m0, out, out_stride)
+static void int8_rows(int rows, int panels, const Matrix *matrix, int panel, const Rows *in, int m0, int calls_next, float *out, int out_stride) {
+#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, TILE_PANELS, matrix, panel, in, m0, calls_next, out, out_stride)
     if (panels == TILE_PANELS) EACH_HEIGHT(CALL)
 #undef CALL
-#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, 1, matrix, panel, in, m0, out, out_stride)
+#define CALL(R) int8_tile(R <= INT8_ROWS ? R : 1, 1, matrix, panel, in, m0, calls_next, out, out_stride)
     if (panels < TILE_PANELS) EACH_HEIGHT(CALL)
 #undef CALL
 }
 
 /* The products of rows m0 to m1 with one tile of panels, `panels` being TILE_PANELS or, at the end, 1. */
-static void multiply_tile(const Matrix *matrix, int panel, int panels, const Rows *in, int m0, int m1, float *out, int out_stride) {
+static void multiply_tile(const Matrix *matrix, int panel, int panels, int calls_next, const Rows *in, int m0, int m1, float *out,
+                          int out_stride) {
     if (matrix->kind == INT8) {
         for (int m = m0; m < m1; m += INT8_ROWS)
-            int8_rows(m1 - m < INT8_ROWS ? m1 - m : INT8_ROWS, panels, matrix, panel, in, m, out + (size_t)(m - m0) * out_stride, out_stride);
+            int8_rows(m1 - m < INT8_ROWS ? m1 - m : INT8_ROWS, panels, matrix, panel, in, m, calls_next && m == m0, out + (size_t)(m - m0) * out_stride, out_stride);
         return;
     }
     const size_t width = matrix->kind == FLOAT32 ? sizeof(float) : sizeof(uint16_t);
@@ -330,11 +334,13 @@ static void multiply_tile(const Matrix *matrix, int panel, int panels, const Row
     }
 }
 
-/* out[m][0..16 n) = output channels of the panels [p0, p0 + n) for rows m0 to m1; `out` points at row m0. */
-static void multiply_panels(const Matrix *matrix, int p0, int n, const Rows *in, int m0, int m1, float *out, int out_stride) {
-    int p = 0;
-    for (; p + TILE_PANELS <= n; p += TILE_PANELS) multiply_tile(matrix, p0 + p, TILE_PANELS, in, m0, m1, out + p * PANEL, out_stride);
-    for (; p < n; p++) multiply_tile(matrix, p0 + p, 1, in, m0, m1, out + p * PANEL, out_stride);
+/* out[m][0..16 n) = output channels of the panels [p0, p0 + n) for rows m0 to m1; `out` points at row m0. What is `next`
+ * after them, up to there, is called to the caches meanwhile: while rows are multiplied memory would idle. */
+static void multiply_panels(const Matrix *matrix, int p0, int n, int next, const Rows *in, int m0, int m1, float *out, int out_stride) {
+    for (int p = 0, panels; p < n; p += panels) {
+        panels = n - p < TILE_PANELS ? 1 : TILE_PANELS;
+        multiply_tile(matrix, p0 + p, panels, p0 + p + 2 * panels <= next, in, m0, m1, out + p * PANEL, out_stride);
+    }
 }
 
 #endif
