@@ -122,10 +122,10 @@ INLINE void mix_rows(const int rows, const int kind, const Blocks *values, const
 #define EACH_KIND(KIND, ROWS)                                                                                                  \
     if (KIND == FLOAT32) {                                                                                                     \
         const int kind = FLOAT32;                                                                                              \
-        EACH_HEIGHT_OF_SPAN(ROWS)                                                                                              \
+        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                              \
     } else {                                                                                                                   \
         const int kind = FLOAT16;                                                                                              \
-        EACH_HEIGHT_OF_SPAN(ROWS)                                                                                              \
+        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                              \
     }
 
 static void score_span(int n_rows, const float *q, int head_dim, const Blocks *keys, float *scores) {

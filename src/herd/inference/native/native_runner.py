@@ -26,7 +26,7 @@ from herd.inference.paged_cache import BLOCK_TOKENS, PagedCache
 from herd.inference.runner import Chunk
 from herd.model import ModelConfig, Transformer, quantized_linears, scheme_of
 
-LARGEST_GROUP = 24  # query heads of one key-value head; a register tile of llama.c
+LARGEST_GROUP = 24  # query heads of one key-value head; a tile of attention.h
 CACHE_DTYPES = (torch.float32, torch.float16)
 
 

@@ -1,4 +1,4 @@
-"""The structs of llama.c, field by field in the same order.
+"""The structs of the C step, field by field in the same order.
 
 In: nothing. Out: `ctypes` structures. Never: memory; whoever fills them keeps what they point to.
 """
@@ -21,7 +21,7 @@ class MatrixStruct(Structure):
 
 
 class LayerStruct(Structure):
-    """`Layer` of llama.c."""
+    """`Layer` of work.h."""
 
     _fields_ = [
         ("attention_norm", c_void_p),
@@ -47,7 +47,7 @@ class CacheStruct(Structure):
 
 
 class ModelStruct(Structure):
-    """`Model` of llama.c."""
+    """`Model` of work.h."""
 
     _fields_ = [
         *[
@@ -69,7 +69,7 @@ class ModelStruct(Structure):
 
 
 class StepStruct(Structure):
-    """`Step` of llama.c."""
+    """`Step` of work.h."""
 
     _fields_ = [
         *[(name, c_int32) for name in ("n_tokens", "n_chunks", "n_rows")],
