@@ -79,8 +79,12 @@ def _read_schema(path: Path) -> str:
 
     if str(path).lstrip().startswith("{"):
         raise UserError("--json-schema takes a file: write the schema into one and give its name")
+    with path.open("rb") as file:
+        schema = file.read(MAX_SOURCE_BYTES + 1)  # one byte too many is refused, with the count
+    if len(schema) > MAX_SOURCE_BYTES:
+        raise UserError(f"{path} has more than {MAX_SOURCE_BYTES:,} bytes: too long for a schema")
     try:
-        return path.read_text(encoding="utf-8")
+        return schema.decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start})") from error
 

@@ -136,11 +136,12 @@ def _swap_in(partial: Path, path: Path) -> None:
         os.replace(partial, path)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}{PARTIAL_MARK}old-", dir=path.parent))
-    os.replace(path, old / path.name)
     try:
+        os.replace(path, old / path.name)
         os.replace(partial, path)
-    except OSError:
-        os.replace(old / path.name, path)
+    except BaseException:  # Ctrl-C included: whatever happens between the two, one of them is there
+        if not path.exists():
+            os.replace(old / path.name, path)
         raise
     finally:
         shutil.rmtree(old, ignore_errors=True)

@@ -58,6 +58,8 @@ def check_stops(stop: object, stop_ids: Iterable[object]) -> None:
     for text in stop:
         if not isinstance(text, str):
             raise UserError(f"stop holds {text!r}: give strings")
+        if not is_unicode(text):
+            raise UserError(f"stop holds {text!r}: half a surrogate pair never stands in an answer")
     if not all(stop):
         raise UserError("a stop string is empty: it would end every answer at once")
     for token in stop_ids:

@@ -14,6 +14,7 @@ from herd.model.formats import load_weights, read_config, save_gguf, save_hf, sa
 SCHEMES = ("int8", "fp8_ffn", "fp8_all")
 PACKED = "model.layers.1.mlp.up_proj.weight_packed"
 SCALE = "model.layers.1.mlp.up_proj.weight_scale"
+SHAPE = "model.layers.1.mlp.up_proj.weight_shape"
 
 
 def _quantized(make_config, make_model, scheme, dtype=torch.float32, **changes):
@@ -204,7 +205,12 @@ WEIGHT_LIES = {
     "no scales": (lambda t: t.pop(SCALE), f"lack {SCALE}"),
     "no integers": (lambda t: t.pop(PACKED), f"lack {PACKED}"),
     "scales of another shape": (lambda t: t.update({SCALE: t[SCALE][:, :1].clone()}), SCALE),
-    "scales as integers": (lambda t: t.update({SCALE: t[SCALE].int()}), SCALE),
+    "scales as integers": (lambda t: t.update({SCALE: t[SCALE].int()}), "scales in torch.int32"),
+    "another shape said": (
+        lambda t: t.update({SHAPE: t[SHAPE] * 2}),
+        f"{SHAPE} does not say",
+    ),
+    "a shape of three numbers": (lambda t: t.update({SHAPE: t[SHAPE].repeat(2)}), "does not say"),
     "scales beyond float16": (lambda t: t.update({SCALE: t[SCALE].float() / 3}), "float16"),
     "scales not a number": (
         lambda t: t.update({SCALE: torch.full_like(t[SCALE], math.nan)}),

@@ -37,7 +37,7 @@ class ConstraintLimits:
             raise UserError(f"time_s of a constraint is {self.time_s!r}: give seconds, more than 0")
         counts = {"memory_bytes": self.memory_bytes, "n_cached": self.n_cached}
         for name, value in {**counts, **self.engine_limits()}.items():
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(
                     f"{name} of a constraint is {value!r}: give a whole number, 1 or more"
                 )

@@ -63,8 +63,12 @@ static void clear_values(const Cache *cache, int layer, int block, int slot) {
 typedef struct {
     int kind; /* FLOAT32 or FLOAT16 */
     int n;
-    const void *at[SPAN / BLOCK_TOKENS];
+    const char *at[SPAN / BLOCK_TOKENS];
 } Blocks;
+
+typedef struct {
+    Blocks keys, values;
+} Span;
 
 static Blocks find_blocks(const Cache *cache, const void *numbers, int layer, int head, const int32_t *blocks, int n) {
     const size_t width = cache->is_half ? sizeof(uint16_t) : sizeof(float);
@@ -73,74 +77,102 @@ static Blocks find_blocks(const Cache *cache, const void *numbers, int layer, in
     return found;
 }
 
-/* Call blocks to the caches: where they lie no processor foresees. */
-INLINE void expect_blocks(const Cache *cache, const Blocks *blocks) {
-    const size_t bytes = (size_t)cache->head_dim * BLOCK_TOKENS * (cache->is_half ? sizeof(uint16_t) : sizeof(float));
-    for (int i = 0; i < blocks->n; i++)
-        for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)blocks->at[i] + at);
+/* The span of keys [begin, end), cut to SPAN; empty where there is none. */
+static Span find_span(const Cache *cache, int layer, int head, const int32_t *blocks, int begin, int end) {
+    const int n_keys = end - begin < SPAN ? end - begin : SPAN, n = n_keys > 0 ? (n_keys + BLOCK_TOKENS - 1) / BLOCK_TOKENS : 0;
+    blocks += begin / BLOCK_TOKENS;
+    return (Span){find_blocks(cache, cache->keys, layer, head, blocks, n), find_blocks(cache, cache->values, layer, head, blocks, n)};
 }
 
-/* scores[r][0..16 wide) = q[r] . keys */
-INLINE void score_tile(const int rows, const int wide, const int kind, const void *const *keys, const float *q, int head_dim, float *scores) {
-    float_tile(rows, wide, kind, keys, 0, q, head_dim, head_dim, scores, SPAN, 1);
+/* Call part `i` of `n` of each block to the caches. Where the next blocks lie no processor foresees; called all at once,
+ * they would be waited for. */
+INLINE void expect_part(const Blocks *blocks, int i, int n, int block_bytes) {
+    const int bytes = block_bytes / n;
+    if (i * bytes % 64 >= bytes) return; /* the line was called before */
+    for (int b = 0; b < blocks->n; b++)
+        for (int at = 0; at < bytes; at += 64) __builtin_prefetch(blocks->at[b] + i * bytes + at);
+}
+
+/* scores[r][keys of `panels` blocks] = q[r] . keys */
+INLINE void score_tile(const int rows, const int panels, const int kind, const char *const *keys, const float *q, int head_dim,
+                       const Blocks *next, float *scores) {
+    const int block_bytes = head_dim * BLOCK_TOKENS * (kind == FLOAT16 ? (int)sizeof(uint16_t) : (int)sizeof(float));
+    vec sum[SPAN_ROWS][SPAN_PANELS * VECS];
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int j = 0; j < panels * VECS; j++) sum[m][j] = splat(0.0f);
+    for (int c = 0; c < head_dim; c++) {
+        if (next) expect_part(next, c, head_dim, block_bytes);
+        vec key[SPAN_PANELS * VECS];
+        UNROLL for (int j = 0; j < panels * VECS; j++) key[j] = load_weight(keys[j / VECS], (size_t)c * PANEL + j % VECS * LANES, kind);
+        UNROLL for (int m = 0; m < rows; m++) {
+            const vec value = splat(q[(size_t)m * head_dim + c]);
+            UNROLL for (int j = 0; j < panels * VECS; j++) sum[m][j] += key[j] * value;
+        }
+    }
+    UNROLL for (int m = 0; m < rows; m++)
+        UNROLL for (int j = 0; j < panels * VECS; j++) store(scores + (size_t)m * SPAN + j * LANES, sum[m][j]);
 }
 
 /* scores[r][keys of the span] = q[r] . keys */
-INLINE void score_rows(const int rows, const int kind, const Blocks *keys, const float *q, int head_dim, float *scores) {
+INLINE void score_rows(const int rows, const int kind, const Blocks *keys, const float *q, int head_dim, const Blocks *next, float *scores) {
     int i = 0;
-    for (; i + SPAN_PANELS <= keys->n; i += SPAN_PANELS) score_tile(rows, SPAN_PANELS, kind, keys->at + i, q, head_dim, scores + i * BLOCK_TOKENS);
-    for (; i < keys->n; i++) score_tile(rows, 1, kind, keys->at + i, q, head_dim, scores + i * BLOCK_TOKENS);
+    for (; i + SPAN_PANELS <= keys->n; i += SPAN_PANELS)
+        score_tile(rows, SPAN_PANELS, kind, keys->at + i, q, head_dim, i ? NULL : next, scores + i * BLOCK_TOKENS);
+    for (; i < keys->n; i++) score_tile(rows, 1, kind, keys->at + i, q, head_dim, i ? NULL : next, scores + i * BLOCK_TOKENS);
 }
 
-/* mix[r][16 wide channels] += weights[r][keys of the span] . values */
-INLINE void mix_tile(const int rows, const int wide, const int kind, const Blocks *values, int channel, const float *weights, int head_dim,
-                     float *mix) {
+/* mix[r][channels of `panels` panels] += weights[r][keys of the span] . values */
+INLINE void mix_tile(const int rows, const int panels, const int kind, const Blocks *values, int channel, const float *weights, int head_dim,
+                     const Blocks *next, float *mix) {
+    const int block_bytes = head_dim * BLOCK_TOKENS * (kind == FLOAT16 ? (int)sizeof(uint16_t) : (int)sizeof(float));
     vec sum[SPAN_ROWS][SPAN_PANELS * VECS];
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < wide * VECS; j++) sum[m][j] = load(mix + (size_t)m * head_dim + channel + j * LANES);
+        UNROLL for (int j = 0; j < panels * VECS; j++) sum[m][j] = load(mix + (size_t)m * head_dim + channel + j * LANES);
     for (int b = 0; b < values->n; b++)
         for (int i = 0; i < BLOCK_TOKENS; i++) {
+            if (next) expect_part(next, b * BLOCK_TOKENS + i, values->n * BLOCK_TOKENS, block_bytes);
             vec value[SPAN_PANELS * VECS];
-            UNROLL for (int j = 0; j < wide * VECS; j++)
+            UNROLL for (int j = 0; j < panels * VECS; j++)
                 value[j] = load_weight(values->at[b], (size_t)i * head_dim + channel + j * LANES, kind);
             UNROLL for (int m = 0; m < rows; m++) {
                 const vec weight = splat(weights[(size_t)m * SPAN + b * BLOCK_TOKENS + i]);
-                UNROLL for (int j = 0; j < wide * VECS; j++) sum[m][j] += value[j] * weight;
+                UNROLL for (int j = 0; j < panels * VECS; j++) sum[m][j] += value[j] * weight;
             }
         }
     UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int j = 0; j < wide * VECS; j++) store(mix + (size_t)m * head_dim + channel + j * LANES, sum[m][j]);
+        UNROLL for (int j = 0; j < panels * VECS; j++) store(mix + (size_t)m * head_dim + channel + j * LANES, sum[m][j]);
 }
 
 /* mix[r] += weights[r][keys of the span] . values */
-INLINE void mix_rows(const int rows, const int kind, const Blocks *values, const float *weights, int head_dim, float *mix) {
+INLINE void mix_rows(const int rows, const int kind, const Blocks *values, const float *weights, int head_dim, const Blocks *next, float *mix) {
     int c = 0;
-    for (; c + SPAN_PANELS * PANEL <= head_dim; c += SPAN_PANELS * PANEL) mix_tile(rows, SPAN_PANELS, kind, values, c, weights, head_dim, mix);
-    for (; c < head_dim; c += PANEL) mix_tile(rows, 1, kind, values, c, weights, head_dim, mix);
+    for (; c + SPAN_PANELS * PANEL <= head_dim; c += SPAN_PANELS * PANEL)
+        mix_tile(rows, SPAN_PANELS, kind, values, c, weights, head_dim, c ? NULL : next, mix);
+    for (; c < head_dim; c += PANEL) mix_tile(rows, 1, kind, values, c, weights, head_dim, c ? NULL : next, mix);
 }
 
 #define EACH_KIND(KIND, ROWS)                                                                                                  \
     if (KIND == FLOAT32) {                                                                                                     \
         const int kind = FLOAT32;                                                                                              \
-        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                              \
+        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                           \
     } else {                                                                                                                   \
         const int kind = FLOAT16;                                                                                              \
-        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                              \
+        EACH_HEIGHT(SPAN_ROWS, ROWS)                                                                                           \
     }
 
-static void score_span(int n_rows, const float *q, int head_dim, const Blocks *keys, float *scores) {
-    for (int m = 0; m < n_rows; m += SPAN_ROWS, q += SPAN_ROWS * head_dim, scores += SPAN_ROWS * SPAN) {
+static void score_span(int n_rows, const float *q, int head_dim, const Blocks *keys, const Blocks *next, float *scores) {
+    for (int m = 0; m < n_rows; m += SPAN_ROWS, q += SPAN_ROWS * head_dim, scores += SPAN_ROWS * SPAN, next = NULL) {
         const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
-#define CALL(R) score_rows(R, kind, keys, q, head_dim, scores)
+#define CALL(R) score_rows(R, kind, keys, q, head_dim, next, scores)
         EACH_KIND(keys->kind, CALL)
 #undef CALL
     }
 }
 
-static void mix_span(int n_rows, const float *weights, const Blocks *values, int head_dim, float *mix) {
-    for (int m = 0; m < n_rows; m += SPAN_ROWS, weights += SPAN_ROWS * SPAN, mix += SPAN_ROWS * head_dim) {
+static void mix_span(int n_rows, const float *weights, const Blocks *values, int head_dim, const Blocks *next, float *mix) {
+    for (int m = 0; m < n_rows; m += SPAN_ROWS, weights += SPAN_ROWS * SPAN, mix += SPAN_ROWS * head_dim, next = NULL) {
         const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
-#define CALL(R) mix_rows(R, kind, values, weights, head_dim, mix)
+#define CALL(R) mix_rows(R, kind, values, weights, head_dim, next, mix)
         EACH_KIND(values->kind, CALL)
 #undef CALL
     }
@@ -168,32 +200,26 @@ static void softmax_span(float *scores, int n_keys, int seen, Softmax *state, fl
 }
 
 /* Attend over keys [begin, end) of one part. Query r stands at `position[r]`, ascending, and sees keys up to there;
- * `q` and `mix` are [n_rows][head_dim]. Rows that stand before `begin` keep an empty state. */
+ * `q` and `mix` are [n_rows][head_dim]. Rows that stand before `begin` keep an empty state. `then` is read after this. */
 static void attend_part(const Cache *cache, int layer, int head, const int32_t *blocks, const float *q, const int32_t *position,
-                        int n_rows, int begin, int end, Softmax *state, float *mix) {
+                        int n_rows, int begin, int end, const Span *then, Softmax *state, float *mix) {
     const int n = cache->head_dim;
     float scores[TILE_QUERIES][SPAN] __attribute__((aligned(64)));
     int first = 0; /* the first row that sees anything here */
     while (first < n_rows && position[first] < begin) first++;
     for (int r = 0; r < n_rows; r++) state[r] = (Softmax){-INFINITY, 0.0f};
     memset(mix, 0, sizeof(float) * (size_t)n_rows * n);
+    Span span = find_span(cache, layer, head, blocks, begin, end);
     for (int key = begin; key < end; key += SPAN) {
-        const int n_blocks = end - key < SPAN ? (end - key + BLOCK_TOKENS - 1) / BLOCK_TOKENS : SPAN / BLOCK_TOKENS;
-        const Blocks keys = find_blocks(cache, cache->keys, layer, head, blocks + key / BLOCK_TOKENS, n_blocks);
-        const Blocks values = find_blocks(cache, cache->values, layer, head, blocks + key / BLOCK_TOKENS, n_blocks);
+        const Span next = key + SPAN < end ? find_span(cache, layer, head, blocks, key + SPAN, end) : *then;
         while (first < n_rows && position[first] < key) first++;
-        expect_blocks(cache, &values);
-        score_span(n_rows - first, q + (size_t)first * n, n, &keys, scores[first]);
+        score_span(n_rows - first, q + (size_t)first * n, n, &span.keys, &next.keys, scores[first]);
         for (int r = first; r < n_rows; r++) {
-            const int seen = position[r] - key + 1, n_keys = n_blocks * BLOCK_TOKENS;
+            const int seen = position[r] - key + 1, n_keys = span.keys.n * BLOCK_TOKENS;
             softmax_span(scores[r], n_keys, seen < n_keys ? seen : n_keys, &state[r], mix + (size_t)r * n, n);
         }
-        if (key + SPAN < end) {
-            const int n_next = end - key - SPAN < SPAN ? (end - key - SPAN + BLOCK_TOKENS - 1) / BLOCK_TOKENS : SPAN / BLOCK_TOKENS;
-            const Blocks next = find_blocks(cache, cache->keys, layer, head, blocks + (key + SPAN) / BLOCK_TOKENS, n_next);
-            expect_blocks(cache, &next);
-        }
-        mix_span(n_rows - first, scores[first], &values, n, mix + (size_t)first * n);
+        mix_span(n_rows - first, scores[first], &span.values, n, &next.values, mix + (size_t)first * n);
+        span = next;
     }
 }
 

@@ -8,6 +8,8 @@
 
 #include "work.h"
 
+#define PIECES_IN_A_ROW 4 /* taken together: each calls the next one's first blocks to the caches */
+
 static int tile_tokens(const Model *model) {
     const int group = model->n_heads / model->n_kv_heads, tokens = TILE_QUERIES / group;
     return tokens > 0 ? tokens : 1; /* a group larger than a tile is refused before */
@@ -41,7 +43,21 @@ static void finish_query(const Work *work, int token, int head, const Softmax *s
     for (int i = 0; i < c; i += LANES) store(out + i, load(mix + i) / splat(state->total));
 }
 
-static void attend_piece(const Work *work, int layer, const Piece *piece, float *part_mix, float *mix) {
+/* The keys [*begin, *end) of a piece. */
+static void keys_of(const Work *work, const Piece *piece, int *begin, int *end) {
+    *begin = piece->slot >= 0 ? piece->part * PART : 0;
+    *end = work->step->position[piece->first_token + piece->n_tokens - 1] + 1;
+    if (piece->slot >= 0 && *end > *begin + PART) *end = *begin + PART;
+}
+
+static Span first_span(const Work *work, int layer, const Piece *piece) {
+    int begin, end;
+    keys_of(work, piece, &begin, &end);
+    return find_span(&work->model->cache, layer, piece->head, work->step->blocks + work->step->table_start[piece->chunk], begin, end);
+}
+
+/* `then` is what will be read after this piece. */
+static void attend_piece(const Work *work, int layer, const Piece *piece, const Span *then, float *part_mix, float *mix) {
     const Model *model = work->model;
     const Step *step = work->step;
     const int c = model->head_dim, group = model->n_heads / model->n_kv_heads, n = piece->n_tokens * group;
@@ -49,19 +65,20 @@ static void attend_piece(const Work *work, int layer, const Piece *piece, float 
     const int32_t *blocks = step->blocks + step->table_start[piece->chunk];
     int32_t position[TILE_QUERIES] = {0};
     for (int r = 0; r < n; r++) position[r] = step->position[piece->first_token + r / group];
-    const int end = position[n - 1] + 1;
+    int begin, end;
+    keys_of(work, piece, &begin, &end);
     if (piece->slot >= 0) {
-        const int begin = piece->part * PART, stop = end < begin + PART ? end : begin + PART;
-        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop,
-                    work->part_state + (size_t)piece->slot * TILE_QUERIES, work->part_mix + (size_t)piece->slot * TILE_QUERIES * c);
+        const size_t at = (size_t)piece->slot * TILE_QUERIES;
+        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, end, then, work->part_state + at, work->part_mix + at * c);
         return;
     }
     Softmax state[TILE_QUERIES], part[TILE_QUERIES];
     for (int r = 0; r < n; r++) state[r] = (Softmax){-INFINITY, 0.0f};
     memset(mix, 0, sizeof(float) * (size_t)n * c);
-    for (int begin = 0; begin < end; begin += PART) {
+    for (; begin < end; begin += PART) {
         const int stop = end < begin + PART ? end : begin + PART;
-        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop, part, part_mix);
+        const Span next = stop < end ? find_span(&model->cache, layer, piece->head, blocks, stop, end) : *then;
+        attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop, &next, part, part_mix);
         for (int r = 0; r < n; r++) merge_part(&state[r], mix + (size_t)r * c, part[r], part_mix + (size_t)r * c, c);
     }
     for (int r = 0; r < n; r++)
@@ -89,7 +106,12 @@ static void attend(Player *me, int layer) {
     const int c = work->model->head_dim;
     float part_mix[TILE_QUERIES * c] __attribute__((aligned(64))), mix[TILE_QUERIES * c] __attribute__((aligned(64)));
     atomic_int *counter = next_counter(me);
-    for (int i; (i = take(counter, 1, work->n_pieces)) < work->n_pieces;) attend_piece(work, layer, &work->pieces[i], part_mix, mix);
+    const int run = work->n_pieces / (me->team->size * 8), n = run < 1 ? 1 : run > PIECES_IN_A_ROW ? PIECES_IN_A_ROW : run;
+    for (int i, end; (i = take(counter, n, work->n_pieces)) < work->n_pieces;)
+        for (end = i + n < work->n_pieces ? i + n : work->n_pieces; i < end; i++) {
+            const Span then = i + 1 < end ? first_span(work, layer, &work->pieces[i + 1]) : (Span){0};
+            attend_piece(work, layer, &work->pieces[i], &then, part_mix, mix);
+        }
     barrier(me->team);
     if (!work->n_slots) return;
     counter = next_counter(me);

@@ -113,6 +113,8 @@ def join_parts(
             raise UserError(f"{path}: the weights lack {there}.{part}; get the files again")
     values, scale = parts[values_name], parts["weight_scale"]
     shape = _check_parts(quantization, values, scale)
+    if "weight_shape" in parts:
+        _check_shape(parts["weight_shape"], shape)
 
     def linear() -> QuantizedLinear:
         if quantization.method == FBGEMM:
@@ -240,7 +242,9 @@ def _check_parts(
     n_outputs, n_columns = values.shape
     n_inputs = n_columns if is_fbgemm else PER_WORD * n_columns
     n_scales = 1 if is_fbgemm else -(-n_inputs // INT8_GROUP)
-    if scale.dtype not in WEIGHT_DTYPES or scale.shape != (n_outputs, n_scales):
+    if scale.dtype not in WEIGHT_DTYPES:
+        raise UserError(f"{scale.where} has scales in {scale.dtype}; get the files again")
+    if scale.shape != (n_outputs, n_scales):
         raise UserError(
             f"{scale.where} has shape {list(scale.shape)} but {[n_outputs, n_scales]} scales "
             "belong to the weights beside it; get the files again"
@@ -248,6 +252,14 @@ def _check_parts(
     if not is_fbgemm and n_inputs % INT8_GROUP:
         raise UserError(f"{values.where} has rows that are no multiple of {INT8_GROUP} integers")
     return (n_outputs, n_inputs)
+
+
+def _check_shape(stored: StoredTensor, shape: tuple[int, ...]) -> None:
+    if stored.shape != (2,) or tuple(stored.read().tolist()) != shape:
+        raise UserError(
+            f"{stored.where} does not say {list(shape)}, the shape of the integers beside it; "
+            "get the files again"
+        )
 
 
 def _scales(scale: StoredTensor) -> torch.Tensor:
