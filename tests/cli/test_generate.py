@@ -71,6 +71,7 @@ def test_guessing_and_quantised_weights_need_only_an_option(
     [
         (["--regex", "(("], "regular expression is refused at character"),
         (["--json-schema", "nowhere.json"], "nowhere.json: No such file"),
+        (["--json-schema", "/dev/zero"], "/dev/zero has more than 1,048,576 bytes"),
         (["--json-schema", '{"type": "object"}'], "takes a file"),
         (["--draft", "nobody"], "the draft: no model 'nobody'"),
         (["--regex", "a", "--json-schema", "b"], "exclude each other"),

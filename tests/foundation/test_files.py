@@ -56,6 +56,30 @@ def test_a_directory_appears_whole_and_replaces_only_when_asked(tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["d"]
 
 
+@pytest.mark.parametrize("n_renames", [0, 1])
+def test_ctrl_c_between_two_renames_leaves_the_old_directory(
+    n_renames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with atomic_directory(tmp_path / "d") as partial:
+        (partial / "x").write_text("old")
+    real, seen = os.replace, []
+
+    def replace(source: Path, target: Path) -> None:
+        seen.append(target)
+        if len(seen) == n_renames + 1:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        atomic_directory(tmp_path / "d", replace=True) as partial,
+    ):
+        (partial / "x").write_text("new")
+    assert (tmp_path / "d" / "x").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path, code: int) -> None:
     with (

@@ -20,6 +20,12 @@ def test_a_step_needs_a_token_for_each_running_sequence() -> None:
         EngineConfig(step_tokens=8, max_running=9)
 
 
+def test_half_of_a_step_is_for_answers_unless_said_otherwise() -> None:
+    assert EngineConfig(step_tokens=512).running_limit == 256
+    assert EngineConfig(step_tokens=1).running_limit == 1
+    assert EngineConfig(step_tokens=512, max_running=7).running_limit == 7
+
+
 def test_prefix_caching_is_on_or_off() -> None:
     with pytest.raises(UserError, match="prefix_caching is 'no'"):
         EngineConfig(prefix_caching="no")  # type: ignore[arg-type]

@@ -36,6 +36,7 @@ def request(**fields: object) -> Request:
         ({"stop": None}, "stop is None: give a tuple of strings"),
         ({"stop": ("a", 7)}, "stop holds 7: give strings"),
         ({"stop": ("a", "")}, "stop string is empty"),
+        ({"stop": ("a\ud800",)}, "half a surrogate pair"),
         ({"stop_ids": frozenset({"a"})}, "stop_ids holds 'a'"),
         ({"stop_ids": frozenset({-1})}, "stop_ids holds -1"),
         ({"vocab_size": 0}, "vocab_size is 0"),

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from herd.inference import Constraint, Settings
 
+LARGEST_SCHEMA_BYTES = 1 << 20  # what a Constraint takes
+
 
 def generate(
     model: Annotated[str, typer.Argument(help="A name, a directory, a .gguf file or hf:ORG/NAME.")],
@@ -80,9 +82,11 @@ def _read_schema(path: Path) -> str:
     if str(path).lstrip().startswith("{"):
         raise UserError("--json-schema takes a file: write the schema into one and give its name")
     with path.open("rb") as file:
-        schema = file.read(MAX_SOURCE_BYTES + 1)  # one byte too many is refused, with the count
-    if len(schema) > MAX_SOURCE_BYTES:
-        raise UserError(f"{path} has more than {MAX_SOURCE_BYTES:,} bytes: too long for a schema")
+        schema = file.read(LARGEST_SCHEMA_BYTES + 1)  # one byte too many is refused, with the count
+    if len(schema) > LARGEST_SCHEMA_BYTES:
+        raise UserError(
+            f"{path} has more than {LARGEST_SCHEMA_BYTES:,} bytes: too long for a schema"
+        )
     try:
         return schema.decode()
     except UnicodeDecodeError as error:

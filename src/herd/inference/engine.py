@@ -65,7 +65,7 @@ class Engine:
         self._scheduler = Scheduler(
             BlockPool(runner.n_blocks),
             step_tokens=self.config.step_tokens,
-            max_running=self.config.max_running,
+            max_running=self.config.running_limit,
             prefix_caching=self.config.prefix_caching,
         )
         self._live: dict[int, list[TokenSequence]] = {}  # by ticket

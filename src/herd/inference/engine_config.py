@@ -15,28 +15,35 @@ from herd.inference.request_checks import check_count
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineConfig:
     """`step_tokens` bounds the tokens of one step, hence how long an answer under way has to wait
-    for others' prompts. `max_running` sequences run together, `max_waiting` requests wait, more are
-    refused. `n_proposals` tokens at most are guessed ahead where there is a proposer.
+    for others' prompts. `max_running` sequences run together (None: half as many as a step has
+    tokens, so that prompts have the other half), `max_waiting` requests wait, more are refused.
+    Fewer running ones answer sooner each, more answer more in all. `n_proposals` tokens at most are guessed ahead where there is a proposer.
     """
 
     step_tokens: int = 512
-    max_running: int = 64
+    max_running: int | None = None
     max_waiting: int = 1024
     prefix_caching: bool = True
     n_proposals: int = 4
 
     def __post_init__(self) -> None:
         """Raise UserError for a number that lets nothing run."""
-        for name in ("step_tokens", "max_running", "max_waiting"):
-            check_count(name, getattr(self, name), least=1)
+        check_count("step_tokens", self.step_tokens, least=1)
+        check_count("max_running", self.running_limit, least=1)
+        check_count("max_waiting", self.max_waiting, least=1)
         check_count("n_proposals", self.n_proposals, least=0)
         if not isinstance(self.prefix_caching, bool):
             raise UserError(f"prefix_caching is {self.prefix_caching!r}: give True or False")
-        if self.step_tokens < self.max_running:
+        if self.step_tokens < self.running_limit:
             raise UserError(
-                f"step_tokens is {self.step_tokens}, but max_running, {self.max_running}, may need "
+                f"step_tokens is {self.step_tokens}, but max_running, {self.running_limit}, may need "
                 "a token each: raise the one or lower the other"
             )
+
+    @property
+    def running_limit(self) -> int:
+        """Return how many sequences run together at most."""
+        return max(1, self.step_tokens // 2) if self.max_running is None else self.max_running
 
 
 @dataclass(kw_only=True, slots=True)

@@ -58,7 +58,7 @@ def check_stops(stop: object, stop_ids: Iterable[object]) -> None:
     for text in stop:
         if not isinstance(text, str):
             raise UserError(f"stop holds {text!r}: give strings")
-        if not is_unicode(text):
+        if any("\ud800" <= character <= "\udfff" for character in text):
             raise UserError(f"stop holds {text!r}: half a surrogate pair never stands in an answer")
     if not all(stop):
         raise UserError("a stop string is empty: it would end every answer at once")

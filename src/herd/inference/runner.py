@@ -38,7 +38,7 @@ class Runner(Protocol):
 
     def run(self, chunks: Sequence[Chunk]) -> torch.Tensor:
         """Write the chunks' keys and values; return logits, float32 [sum of n_logits, V], on the CPU
-        or the model's device, chunk after chunk.
+        or the model's device, chunk after chunk. They hold until the next run.
         """
         ...
 

@@ -224,7 +224,13 @@ WEIGHT_LIES = {
     "integers not packed": (lambda t: t.update({PACKED: t[PACKED].long()}), "not a matrix"),
     "integers in a row": (lambda t: t.update({PACKED: t[PACKED].flatten()}), "not a matrix"),
     "another model": (
-        lambda t: t.update({PACKED: t[PACKED][:-1].clone(), SCALE: t[SCALE][:-1].clone()}),
+        lambda t: t.update(
+            {
+                PACKED: t[PACKED][:-1].clone(),
+                SCALE: t[SCALE][:-1].clone(),
+                SHAPE: t[SHAPE] - torch.tensor([1, 0]),
+            }
+        ),
         "configuration asks for",
     ),
     "the plain matrix beside it": (

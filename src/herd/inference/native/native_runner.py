@@ -60,7 +60,7 @@ def _why_not_this_model(model: Transformer) -> str | None:
 
 
 class NativeRunner:
-    """A `Runner` for CPUs. Safe to call from several threads, one step at a time."""
+    """A `Runner` for CPUs, for one thread at a time."""
 
     def __init__(
         self,
@@ -84,12 +84,13 @@ class NativeRunner:
         self._weights.struct.cache = self._cache_struct()
         self._embedding = EmbeddingTable(model.embedding.weight.detach())
         self._rope = RopeTable(model.config)
+        self._logits_RV = torch.empty(0, self._weights.head_width)
         self._team = ThreadTeam(
             self._library, available_cores() if n_threads is None else n_threads
         )
 
     def run(self, chunks: Sequence[Chunk]) -> torch.Tensor:
-        """Do what `Runner.run` says; the logits are on the CPU.
+        """Do what `Runner.run` says; the logits are on the CPU and hold until the next run.
 
         Raises MemoryError, and ValueError for chunks that do not hold together.
         """
@@ -97,7 +98,7 @@ class NativeRunner:
             raise ValueError("a step needs at least one chunk")
         step = _StepArrays(chunks, self._rope, self.n_blocks)
         x_TD = self._embedding.rows([token for chunk in chunks for token in chunk.tokens])
-        logits_RV = torch.empty(step.n_rows, self._weights.head_width)
+        logits_RV = self._room_for_logits(step.n_rows)
         struct = step.struct(x_TD, logits_RV)
         self._team.run(self._weights.struct, struct)
         return logits_RV[:, : self.config.vocab_size]
@@ -109,6 +110,13 @@ class NativeRunner:
     def close(self) -> None:
         """End the threads; no step can follow."""
         self._team.close()
+
+    def _room_for_logits(self, n_rows: int) -> torch.Tensor:
+        """Return the memory of earlier steps: fresh memory costs a page fault every 4 KiB."""
+        if n_rows > len(self._logits_RV):
+            n_rows_made = max(n_rows, 2 * len(self._logits_RV))
+            self._logits_RV = torch.empty(n_rows_made, self._weights.head_width)
+        return self._logits_RV[:n_rows]
 
     def _cache_struct(self) -> CacheStruct:
         cache = self.cache
