@@ -28,10 +28,15 @@ def quantize_int8_weight(weight_NK: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
 
 def quantize_int8_activations(x_MK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return int8 [M, K up to a multiple of 32] and its float32 scales [M, G], row by row."""
+    """Return int8 [M, K up to a multiple of 32] and its float32 scales [M, G], row by row.
+
+    A group of which 127 / largest is no number (zeros, or below 4e-37) becomes zeros.
+    """
     grouped_MGJ = _grouped(x_MK)
-    scale_MG = grouped_MGJ.abs().amax(-1) / LARGEST_INT8
-    return _rounded(grouped_MGJ, scale_MG).flatten(1), scale_MG
+    largest_MG = grouped_MGJ.abs().amax(-1)
+    steps_MG = (LARGEST_INT8 / largest_MG).nan_to_num(posinf=0.0)
+    q_MGJ = (grouped_MGJ * steps_MG[..., None]).round().to(torch.int8)
+    return q_MGJ.flatten(1), largest_MG / LARGEST_INT8
 
 
 def dequantize_int8(q_NK: torch.Tensor, scale_NG: torch.Tensor) -> torch.Tensor:

@@ -81,11 +81,12 @@ INLINE void quantize_group(const float *x, narrow *q, float *scale, int32_t *off
         top = vmax(top, vmax(load(x + i), -load(x + i)));
         *nothing += load(x + i) * splat(0.0f);
     }
-    *scale = max_lanes(top) / 127.0f;
-    const vec divisor = splat(*scale > 0.0f ? *scale : 1.0f);
+    const float largest = max_lanes(top), steps = 127.0f / largest;
+    *scale = largest / 127.0f;
+    const vec factor = splat(steps < INFINITY ? steps : 0.0f); /* a product is faster than a division */
     vec total = splat(0.0f);
     UNROLL for (int i = 0; i < GROUP; i += LANES) {
-        const vec whole = round_even(load(x + i) / divisor);
+        const vec whole = round_even(load(x + i) * factor);
         store_narrow(q + i, whole);
         total += whole;
     }
