@@ -118,6 +118,10 @@ INLINE void score_rows(const int rows, const int kind, const Blocks *keys, const
     int i = 0;
     for (; i + SPAN_PANELS <= keys->n; i += SPAN_PANELS)
         score_tile(rows, SPAN_PANELS, kind, keys->at + i, q, head_dim, i ? NULL : next, scores + i * BLOCK_TOKENS);
+    if (SPAN_PANELS > 2 && keys->n - i >= 2) {
+        score_tile(rows, 2, kind, keys->at + i, q, head_dim, i ? NULL : next, scores + i * BLOCK_TOKENS);
+        i += 2;
+    }
     for (; i < keys->n; i++) score_tile(rows, 1, kind, keys->at + i, q, head_dim, i ? NULL : next, scores + i * BLOCK_TOKENS);
 }
 
