@@ -1,6 +1,7 @@
 """The C step gives the model's own logits, whatever the layout, and never minds the batch."""
 
 import copy
+import dataclasses
 import os
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_logits_equal_those_of_the_model(kind: str, flags: str) -> None:
     actual = logits_of(runner, tokens, [])
     assert actual.shape == expected.shape
     torch.testing.assert_close(actual, expected, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head_dim", [64, 80])  # a tile's channels, and some more
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_wide_heads_give_the_logits_of_the_model(head_dim: int, dtype: torch.dtype) -> None:
+    config = dataclasses.replace(CONFIG, head_dim=head_dim, n_heads=5, n_kv_heads=1)
+    model, tokens = build("float32", config), tokens_of(150)
+    expected = model(torch.tensor([tokens]))[0]
+    actual = logits_of(NativeRunner(model, N_BLOCKS, cache_dtype=dtype), tokens, [70, 71, 119])
+    tolerance = 2e-4 if dtype == torch.float32 else 3e-2
+    torch.testing.assert_close(actual, expected, atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.parametrize("flags", FLAGS)
