@@ -17,7 +17,8 @@ class EngineConfig:
     """`step_tokens` bounds the tokens of one step, hence how long an answer under way has to wait
     for others' prompts. `max_running` sequences run together (None: half as many as a step has
     tokens, so that prompts have the other half), `max_waiting` requests wait, more are refused.
-    Fewer running ones answer sooner each, more answer more in all. `n_proposals` tokens at most are guessed ahead where there is a proposer.
+    Fewer running ones answer sooner each, more answer more in all. `n_proposals` tokens at most are
+    guessed ahead where there is a proposer.
     """
 
     step_tokens: int = 512
