@@ -79,7 +79,7 @@ static Blocks find_blocks(const Cache *cache, const void *numbers, int layer, in
 
 /* The span of keys [begin, end), cut to SPAN; empty where there is none. */
 static Span find_span(const Cache *cache, int layer, int head, const int32_t *blocks, int begin, int end) {
-    const int n_keys = end - begin < SPAN ? end - begin : SPAN, n = n_keys > 0 ? (n_keys + BLOCK_TOKENS - 1) / BLOCK_TOKENS : 0;
+    const int n_keys = at_most(end - begin, SPAN), n = n_keys > 0 ? (n_keys + BLOCK_TOKENS - 1) / BLOCK_TOKENS : 0;
     blocks += begin / BLOCK_TOKENS;
     return (Span){find_blocks(cache, cache->keys, layer, head, blocks, n), find_blocks(cache, cache->values, layer, head, blocks, n)};
 }
@@ -166,7 +166,7 @@ INLINE void mix_rows(const int rows, const int kind, const Blocks *values, const
 
 static void score_span(int n_rows, const float *q, int head_dim, const Blocks *keys, const Blocks *next, float *scores) {
     for (int m = 0; m < n_rows; m += SPAN_ROWS, q += SPAN_ROWS * head_dim, scores += SPAN_ROWS * SPAN, next = NULL) {
-        const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
+        const int rows = at_most(n_rows - m, SPAN_ROWS);
 #define CALL(R) score_rows(R, kind, keys, q, head_dim, next, scores)
         EACH_KIND(keys->kind, CALL)
 #undef CALL
@@ -175,7 +175,7 @@ static void score_span(int n_rows, const float *q, int head_dim, const Blocks *k
 
 static void mix_span(int n_rows, const float *weights, const Blocks *values, int head_dim, const Blocks *next, float *mix) {
     for (int m = 0; m < n_rows; m += SPAN_ROWS, weights += SPAN_ROWS * SPAN, mix += SPAN_ROWS * head_dim, next = NULL) {
-        const int rows = n_rows - m < SPAN_ROWS ? n_rows - m : SPAN_ROWS;
+        const int rows = at_most(n_rows - m, SPAN_ROWS);
 #define CALL(R) mix_rows(R, kind, values, weights, head_dim, next, mix)
         EACH_KIND(values->kind, CALL)
 #undef CALL

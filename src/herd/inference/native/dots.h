@@ -41,10 +41,17 @@ INLINE void store_narrow(narrow *q, vec whole) {
 #define VECTOR_DOTS 0
 #endif
 
+/* What one step multiplies: four bytes, or two pairs of them, as they lie. */
+INLINE int32_t four_bytes(const narrow *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    return four;
+}
+
 #if !VECTOR_DOTS
 typedef ivec ints;
 typedef const int8_t *bytes;
-INLINE ints start_dots(int32_t from) { return from - (ivec){0}; }
+INLINE ints all_lanes(int32_t from) { return from - (ivec){0}; }
 INLINE bytes load_bytes(const int8_t *w) { return w; }
 INLINE ints dot(ints sum, bytes w, const narrow *q) {
     for (int i = 0; i < LANES; i++)
@@ -58,35 +65,25 @@ INLINE vec as_float(ints x) { return __builtin_convertvector(x, vec); }
 #elif defined(__AVX512F__)
 typedef __m512i ints;
 typedef __m512i bytes;
-INLINE ints start_dots(int32_t from) { return _mm512_set1_epi32(from); }
-INLINE ints four_bytes(const narrow *q) {
-    int32_t four;
-    memcpy(&four, q, sizeof four);
-    return _mm512_set1_epi32(four);
-}
+INLINE ints all_lanes(int32_t from) { return _mm512_set1_epi32(from); }
 #if FOURS
 INLINE bytes load_bytes(const int8_t *w) { return _mm512_loadu_si512(w); }
-INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm512_dpbusd_epi32(sum, w, four_bytes(q)); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm512_dpbusd_epi32(sum, w, all_lanes(four_bytes(q))); }
 #else
 INLINE bytes load_bytes(const int8_t *w) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)w)); }
-INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm512_add_epi32(sum, _mm512_madd_epi16(w, four_bytes(q))); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm512_add_epi32(sum, _mm512_madd_epi16(w, all_lanes(four_bytes(q)))); }
 #endif
 INLINE vec as_float(ints x) { return (vec)_mm512_cvtepi32_ps(x); }
 #else
 typedef __m256i ints;
 typedef __m256i bytes;
-INLINE ints start_dots(int32_t from) { return _mm256_set1_epi32(from); }
-INLINE ints four_bytes(const narrow *q) {
-    int32_t four;
-    memcpy(&four, q, sizeof four);
-    return _mm256_set1_epi32(four);
-}
+INLINE ints all_lanes(int32_t from) { return _mm256_set1_epi32(from); }
 #if FOURS
 INLINE bytes load_bytes(const int8_t *w) { return _mm256_loadu_si256((const __m256i *)w); }
-INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_dpbusd_avx_epi32(sum, w, four_bytes(q)); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_dpbusd_avx_epi32(sum, w, all_lanes(four_bytes(q))); }
 #else
 INLINE bytes load_bytes(const int8_t *w) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)w)); }
-INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_add_epi32(sum, _mm256_madd_epi16(w, four_bytes(q))); }
+INLINE ints dot(ints sum, bytes w, const narrow *q) { return _mm256_add_epi32(sum, _mm256_madd_epi16(w, all_lanes(four_bytes(q)))); }
 #endif
 INLINE vec as_float(ints x) { return (vec)_mm256_cvtepi32_ps(x); }
 #endif

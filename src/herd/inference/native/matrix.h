@@ -15,7 +15,6 @@
 
 #define GROUP 32
 #define DEPTH 256 /* input channels per pass of the float kernels: 16 KiB of a panel stay in the first cache */
-#define MOST_PANELS 4 /* of any tile */
 
 enum { FLOAT32, BFLOAT16, INT8, FLOAT16 }; /* the last for keys and values only */
 
@@ -116,12 +115,12 @@ INLINE vec load_weight(const void *values, size_t index, int kind) {
 /* out[m][..] = or += x[m] . the panels that begin at `w`, from their value `at` on */
 INLINE void float_tile(const int rows, const int panels, const int kind, const void *const *w, size_t at, const float *x,
                        int stride, int depth, float *out, int out_stride, int first) {
-    vec sum[TILE_ROWS][MOST_PANELS * VECS];
+    vec sum[TILE_ROWS][TILE_VECS];
     UNROLL for (int m = 0; m < rows; m++)
         UNROLL for (int j = 0; j < panels * VECS; j++)
             sum[m][j] = first ? splat(0.0f) : load(out + (size_t)m * out_stride + j * LANES);
     for (int k = 0; k < depth; k++) {
-        vec weight[MOST_PANELS * VECS];
+        vec weight[TILE_VECS];
         UNROLL for (int j = 0; j < panels * VECS; j++)
             weight[j] = load_weight(w[j / VECS], at + (size_t)k * PANEL + j % VECS * LANES, kind);
         UNROLL for (int m = 0; m < rows; m++) {
@@ -150,7 +149,7 @@ INLINE void int8_tile(const int rows, const int panels, const Matrix *matrix, in
         ints whole[INT8_ROWS][TILE_VECS];
         UNROLL for (int m = 0; m < rows; m++)
             UNROLL for (int j = 0; j < vecs; j++)
-                whole[m][j] = start_dots(FOURS ? in->offset[(size_t)(m0 + m) * groups + g] : 0);
+                whole[m][j] = all_lanes(FOURS ? in->offset[(size_t)(m0 + m) * groups + g] : 0);
         INT8_UNROLL for (int k = 0; k < GROUP; k += STRIDE) {
             bytes weight[TILE_VECS];
             UNROLL for (int j = 0; j < vecs; j++)
@@ -219,8 +218,6 @@ static void int8_rows(int rows, int panels, const Matrix *matrix, int panel, con
     if (panels < TILE_PANELS) EACH_HEIGHT(INT8_ROWS, CALL)
 #undef CALL
 }
-
-static int at_most(int n, int most) { return n < most ? n : most; }
 
 /* The products of rows m0 to m1 with one tile of panels, `panels` being TILE_PANELS or, at the end, 1. */
 static void multiply_tile(const Matrix *matrix, int panel, int panels, int calls_next, const Rows *in, int m0, int m1, float *out,

@@ -25,7 +25,7 @@ static void cut_attention(const Model *model, const Step *step, Piece *pieces, i
         const int n_parts = step->position[last - 1] / PART + 1;
         for (int h = 0; h < model->n_kv_heads; h++)
             for (int t = last; t > first;) { /* the longest first: short ones even the end out */
-                const int n = t - first < most ? t - first : most;
+                const int n = at_most(t - first, most);
                 const int is_split = last - first <= most && n_parts > 1;
                 t -= n;
                 for (int part = 0; part < (is_split ? n_parts : 1); part++) {
@@ -76,7 +76,7 @@ static void attend_piece(const Work *work, int layer, const Piece *piece, const 
     for (int r = 0; r < n; r++) state[r] = (Softmax){-INFINITY, 0.0f};
     memset(mix, 0, sizeof(float) * (size_t)n * c);
     for (; begin < end; begin += PART) {
-        const int stop = end < begin + PART ? end : begin + PART;
+        const int stop = at_most(end, begin + PART);
         const Span next = stop < end ? find_span(&model->cache, layer, piece->head, blocks, stop, end) : *then;
         attend_part(&model->cache, layer, piece->head, blocks, q, position, n, begin, stop, &next, part, part_mix);
         for (int r = 0; r < n; r++) merge_part(&state[r], mix + (size_t)r * c, part[r], part_mix + (size_t)r * c, c);
@@ -108,7 +108,7 @@ static void attend(Player *me, int layer) {
     atomic_int *counter = next_counter(me);
     const int run = work->n_pieces / (me->team->size * 8), n = run < 1 ? 1 : run > PIECES_IN_A_ROW ? PIECES_IN_A_ROW : run;
     for (int i, end; (i = take(counter, n, work->n_pieces)) < work->n_pieces;)
-        for (end = i + n < work->n_pieces ? i + n : work->n_pieces; i < end; i++) {
+        for (end = at_most(i + n, work->n_pieces); i < end; i++) {
             const Span then = i + 1 < end ? first_span(work, layer, &work->pieces[i + 1]) : (Span){0};
             attend_piece(work, layer, &work->pieces[i], &then, part_mix, mix);
         }

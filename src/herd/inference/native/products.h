@@ -33,9 +33,9 @@ static int take_piece(const Cut *cut, atomic_int *counter, int *p0, int *p1, int
     const int piece = take(counter, 1, cut->n_pieces);
     if (piece == cut->n_pieces) return 0;
     *p0 = piece % cut->n_runs * cut->run;
-    *p1 = *p0 + cut->run < cut->n_panels ? *p0 + cut->run : cut->n_panels;
+    *p1 = at_most(*p0 + cut->run, cut->n_panels);
     *m0 = piece / cut->n_runs * cut->strip;
-    *m1 = *m0 + cut->strip < cut->n_rows ? *m0 + cut->strip : cut->n_rows;
+    *m1 = at_most(*m0 + cut->strip, cut->n_rows);
     return 1;
 }
 
@@ -60,8 +60,8 @@ static void multiply_onto_x(Player *me, const Matrix *matrix, const Rows *in) {
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
         for (; p < p1; p += TILE_PANELS)
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
-                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND, panels = p1 - p < TILE_PANELS ? p1 - p : TILE_PANELS;
-                const int width = dim - p * PANEL < panels * PANEL ? dim - p * PANEL : panels * PANEL;
+                const int rows = at_most(m1 - m, ROWS_AT_HAND), panels = at_most(p1 - p, TILE_PANELS);
+                const int width = at_most(dim - p * PANEL, panels * PANEL);
                 multiply_panels(matrix, p, panels, p1, in, m, m + rows, product[0], TILE_WIDTH);
                 for (int r = 0; r < rows; r++) {
                     float *x = step->x + (size_t)(m + r) * dim + p * PANEL;
@@ -80,7 +80,7 @@ static void multiply_gate_up(Player *me, const Matrix *matrix, const Rows *in) {
     for (int p, p1, m0, m1; take_piece(&cut, counter, &p, &p1, &m0, &m1);)
         for (; p < p1; p += 2)
             for (int m = m0; m < m1; m += ROWS_AT_HAND) {
-                const int rows = m1 - m < ROWS_AT_HAND ? m1 - m : ROWS_AT_HAND;
+                const int rows = at_most(m1 - m, ROWS_AT_HAND);
                 multiply_panels(matrix, p, 2, p1, in, m, m + rows, product[0], 2 * PANEL);
                 for (int r = 0; r < rows; r++)
                     for (int i = 0; i < PANEL; i += LANES) {

@@ -47,6 +47,8 @@
 #define TILE_VECS (TILE_PANELS * VECS)
 
 #define INLINE static inline __attribute__((always_inline))
+INLINE int at_most(int n, int most) { return n < most ? n : most; }
+
 #define UNROLL _Pragma("GCC unroll 32")
 #ifndef INT8_UNROLL
 #define INT8_UNROLL _Pragma("GCC unroll 2") /* more of it would need more registers than there are */
