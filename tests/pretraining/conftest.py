@@ -57,7 +57,7 @@ def make_recipe():
     return small_recipe
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def own_cache(tmp_path_factory):
     """Ceilings measured while tests run are not the user's."""
     with pytest.MonkeyPatch.context() as patch:

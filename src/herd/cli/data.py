@@ -1,15 +1,18 @@
-"""`herd data`: fetch, pack and inspect text for training."""
+"""`herd data`: fetch, curate, pack and inspect text for training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from herd.cli.curate import curate
+from herd.cli.inspect_corpus import inspect_corpus
+
 if TYPE_CHECKING:
     from herd.data import ShardIndex, SourceConfig
 
 app = typer.Typer(
-    help="Fetch, pack and inspect text for training.",
+    help="Fetch, curate, pack and inspect text for training.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -74,17 +77,34 @@ def pack(
     _show({str(out / split): index for split, index in indexes.items()}, as_json)
 
 
+app.command(short_help="Read, extract, deduplicate, filter, mix and pack: a whole corpus.")(curate)
+
+
 @app.command()
 def inspect(
-    directory: Annotated[Path, typer.Argument(help="A shard, or what `herd data pack` made.")],
+    directory: Annotated[
+        Path, typer.Argument(help="What `herd data curate` or `herd data pack` made, or a shard.")
+    ],
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every byte and check its digest.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page about a curated corpus here.")
+    ] = None,
+    document: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Say what was decided about one document.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a packed directory holds and what was left out of it."""
-    from herd.data import ShardReader
+    """Show what a curated or packed directory holds and what was left out of it, and why."""
+    from herd.data import ShardReader, is_corpus
+    from herd.foundation import UserError
 
+    if is_corpus(directory):
+        inspect_corpus(directory, verify=verify, html=html, document=document, as_json=as_json)
+        return
+    if html or document:
+        raise UserError(f"{directory}: --html and --document are for what herd data curate made")
     parts = [directory / name for name in ("train", "held_out") if (directory / name).is_dir()]
     readers = [ShardReader(part) for part in parts or [directory]]
     for reader in readers:

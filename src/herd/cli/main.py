@@ -23,7 +23,7 @@ VERBS = {  # in the order of the pipeline; the text is the line shown by `herd -
     "chat": "Talk with a model.",
     "generate": "Continue a prompt.",
     "tokenizer": "Train, inspect and use tokenizers.",
-    "data": "Fetch, pack and inspect text for training.",
+    "data": "Fetch, curate, pack and inspect text for training.",
     "show": "Print a recipe, resolved.",
     "run": "Run a recipe from raw files to a trained model.",
     "pretrain": "Pre-train on packed shards.",

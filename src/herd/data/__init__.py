@@ -9,6 +9,7 @@ from herd.data.corpus import CleaningConfig, Corpus, prepare
 from herd.data.document import Document
 from herd.data.loader import Loader
 from herd.data.pack_corpus import pack_corpus
+from herd.data.sample_documents import sample_documents
 from herd.data.shard_index import ShardIndex
 from herd.data.shard_reader import ShardReader
 from herd.data.shard_writer import pack
@@ -30,4 +31,5 @@ __all__ = [
     "pack_corpus",
     "prepare",
     "read_documents",
+    "sample_documents",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["prose", "code"]
+Kind = Literal["prose", "code", "page"]
 NO_META: Mapping[str, str] = MappingProxyType({})
 
 
@@ -14,7 +14,9 @@ class Document:
     """A text, its name within its source, and what is known about it.
 
     `name` is unique within a corpus and stays the same from run to run. `language` is a BCP 47 tag
-    or empty. Code and prose are cleaned by different rules.
+    or empty. Code and prose are cleaned by different rules; a page is HTML from which the text is
+    still to be extracted. Keys of `meta` that stages read or write: `url`, `date` (ISO 8601, when it
+    was fetched), `topic`, `quality` and other scores (decimal), `epoch` (of an up-sampled source).
     """
 
     text: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 from herd.data.corpus import Corpus, Split
 from herd.data.shard_index import INDEX_NAME, ShardIndex
 from herd.data.shard_writer import write_shard
-from herd.foundation import UserError, atomic_directory, to_dict
+from herd.foundation import UserError, atomic_directory, progress_bar, to_dict
 
 if TYPE_CHECKING:
     from herd.tokenizer import Tokenizer
@@ -29,17 +29,21 @@ def pack_corpus(
         "cleaning": to_dict(corpus.config),
         **corpus.tally.statistics(),
     }
-    with atomic_directory(directory, replace=replace) as partial:
+    splits = [split for split in SPLITS if corpus.n_documents(split)]
+    total_bytes = sum(corpus.n_bytes(split) for split in splits)
+    with (
+        atomic_directory(directory, replace=replace) as partial,
+        progress_bar("packing", total_bytes, unit="B") as progress,
+    ):
         return {
             split: write_shard(
                 corpus.documents(split),
                 tokenizer,
                 partial / split,
                 statistics=statistics,
-                total_bytes=corpus.n_bytes(split),
+                progress=progress,
             )
-            for split in SPLITS
-            if corpus.n_documents(split)
+            for split in splits
         }
 
 

@@ -43,10 +43,11 @@ def pack(
     `total_bytes` of text is for the progress bar alone. Raises UserError when there is no document,
     the tokenizer has no end-of-text token, the directory exists, or the disk is full.
     """
-    with atomic_directory(directory, replace=replace) as partial:
-        return write_shard(
-            documents, tokenizer, partial, statistics=statistics, total_bytes=total_bytes
-        )
+    with (
+        atomic_directory(directory, replace=replace) as partial,
+        progress_bar("packing", total_bytes, unit="B") as progress,
+    ):
+        return write_shard(documents, tokenizer, partial, statistics=statistics, progress=progress)
 
 
 def write_shard(
@@ -55,7 +56,7 @@ def write_shard(
     directory: Path,
     *,
     statistics: Mapping[str, Any] | None = None,
-    total_bytes: int | None = None,
+    progress: Progress | None = None,
 ) -> ShardIndex:
     """Write a shard into an existing directory that the caller makes appear in one step."""
     if tokenizer.eos_id is None:
@@ -64,12 +65,12 @@ def write_shard(
         )
     directory.mkdir(exist_ok=True)
     writer = _Writer(tokenizer, tokenizer.eos_id)
-    with (
-        (directory / TOKENS_NAME).open("wb") as out,
-        progress_bar("packing", total_bytes, unit="B") as progress,
-    ):
+    with (directory / TOKENS_NAME).open("wb") as out:
         for group in _groups(documents):
-            writer.write(group, out, progress)
+            n_bytes_before = writer.n_bytes
+            writer.write(group, out)
+            if progress:
+                progress.advance(writer.n_bytes - n_bytes_before)
     index = writer.index(statistics or {})
     write_json(directory / INDEX_NAME, to_dict(index))
     return index
@@ -103,7 +104,7 @@ class _Writer:
         self.n_bytes = 0
         self.max_token_id = 0
 
-    def write(self, group: list[Document], out: BinaryIO, progress: Progress) -> None:
+    def write(self, group: list[Document], out: BinaryIO) -> None:
         texts = [document.text for document in group]
         for document, ids in zip(group, self.tokenizer.encode_batch(texts), strict=True):
             array = np.array([*ids, self.eos_id], dtype=np.int64)
@@ -113,9 +114,7 @@ class _Writer:
             self.digest.update(data)
             self.offsets.append(self.offsets[-1] + array.size)
             self.names.append(document.name)
-            n_bytes = len(document.text.encode("utf-8"))
-            self.n_bytes += n_bytes
-            progress.advance(n_bytes)
+            self.n_bytes += len(document.text.encode("utf-8"))
 
     def index(self, statistics: Mapping[str, Any]) -> ShardIndex:
         if not self.names:

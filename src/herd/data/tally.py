@@ -5,6 +5,7 @@ In: stage, what happened, to what. Out: JSON-able statistics; a sentence for an 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,16 @@ class Tally:
         names = self.names.setdefault((stage, event), [])
         if len(names) < MAX_NAMES_PER_EVENT:
             names.append(name)
+
+    def add_statistics(self, found: Mapping[str, Any]) -> None:
+        """Add what `statistics` of another reading gave."""
+        for stage, events in found["counts"].items():
+            for event, amount in events.items():
+                self.count(stage, event, amount)
+        for stage, named in found["names"].items():
+            for event, names in named.items():
+                kept = self.names.setdefault((stage, event), [])
+                kept += names[: MAX_NAMES_PER_EVENT - len(kept)]
 
     def statistics(self) -> dict[str, Any]:
         """Return the counters by stage, and the names by stage and event."""

@@ -57,6 +57,7 @@ from herd.foundation.page_figure import (
 )
 from herd.foundation.pip_settings import PipSettings
 from herd.foundation.progress import Progress, progress_bar
+from herd.foundation.python_file import load_python_file
 from herd.foundation.run_directory import RunDirectory
 from herd.foundation.units import format_bytes, format_count, format_seconds
 
@@ -103,6 +104,7 @@ __all__ = [
     "git_commit",
     "installed_version",
     "load_or_measure_ceilings",
+    "load_python_file",
     "map_file",
     "measure_and_save_ceilings",
     "measure_ceilings",

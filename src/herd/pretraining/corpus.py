@@ -3,12 +3,10 @@
 In: sources, how to clean them, a vocabulary size or an existing tokenizer. Out: a tokenizer.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from herd.data import CleaningConfig, Corpus, Document, SourceConfig
+from herd.data import CleaningConfig, Corpus, SourceConfig, sample_documents
 from herd.foundation import UserError
 from herd.tokenizer import Tokenizer, train_bpe
 from herd.tokenizer import load as load_tokenizer
@@ -59,11 +57,3 @@ def make_tokenizer(config: TokenizerConfig, corpus: Corpus) -> Tokenizer:
     share = config.train_bytes / max(corpus.n_bytes("train"), 1) if config.train_bytes else 1.0
     texts = (document.text for document in sample_documents(documents, share))
     return train_bpe(texts, vocab_size=config.vocab_size)
-
-
-def sample_documents(documents: Iterable[Document], share: float) -> Iterator[Document]:
-    """Yield about this share of the documents, chosen by their names: the same every time."""
-    for document in documents:
-        digest = hashlib.sha256(document.name.encode()).digest()
-        if int.from_bytes(digest[:8], "big") < share * 2**64:
-            yield document

@@ -4,12 +4,13 @@ In: `demo`, or `my_file.py:my_recipe`. Out: a recipe.
 """
 
 import difflib
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from herd.foundation import UserError
+from herd.data import CurationRecipe
+from herd.foundation import UserError, load_python_file
+from herd.recipes.curation import books, web
 from herd.recipes.demo import demo
 from herd.recipes.llama2 import (
     llama2_7b_recipe,
@@ -34,46 +35,55 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
 }
 
 
+CURATIONS: Mapping[str, Callable[[], CurationRecipe]] = {
+    "web": web,
+    "books": books,
+}
+Wanted = TypeVar("Wanted")
+
+
 def find_recipe(name: str) -> Recipe:
     """Return the recipe of that name, or what the named function of a user's file returns.
 
     A user's file is run, as Python runs any file that is named to it. Raises UserError when there
     is no such recipe, file or function, or the function returns something else.
     """
-    if ".py:" in name:
-        return _from_file(name)
-    if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}."
+    return _find(name, RECIPES, Recipe)
+
+
+def find_curation(name: str) -> CurationRecipe:
+    """Return the recipe of curation of that name, or a user's own; as `find_recipe` does."""
+    return _find(name, CURATIONS, CurationRecipe)
+
+
+def recipe_file(name: str) -> str:
+    """Return the user's file in `my_file.py:my_recipe`, or nothing for a recipe by name."""
+    return name.rpartition(":")[0] if ".py:" in name else ""
+
+
+def _find(name: str, known: Mapping[str, Callable[[], Wanted]], kind: type[Wanted]) -> Wanted:
+    if recipe_file(name):
+        return _from_file(name, kind)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
         raise UserError(f"no recipe {name!r}; {hint} Or name your own: my_file.py:my_recipe")
-    return RECIPES[name]()
+    return known[name]()
 
 
-def _from_file(name: str) -> Recipe:
+def _from_file(name: str, kind: type[Wanted]) -> Wanted:
     file, _, function = name.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file for the recipe {name!r}")
-    module_name = f"herd_recipe_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses of the file look themselves up here
-    try:
-        spec.loader.exec_module(module)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    make = getattr(module, function, None)
+    if not Path(file).is_file():
+        raise UserError(f"{file}: no such file for the recipe {name!r}")
+    make = getattr(load_python_file(file), function, None)
     if not callable(make):
-        raise UserError(f"{path} has no function {function!r}")
+        raise UserError(f"{file} has no function {function!r}")
     try:
         recipe = make()
     except UserError:
         raise
     except Exception as error:
         raise UserError(f"{name} does not run: {type(error).__name__}: {error}") from error
-    if not isinstance(recipe, Recipe):
-        raise UserError(f"{name} returned {type(recipe).__name__}, not a Recipe")
+    if not isinstance(recipe, kind):
+        raise UserError(f"{name} returned {type(recipe).__name__}, not a {kind.__name__}")
     return recipe

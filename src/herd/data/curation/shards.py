@@ -1,0 +1,149 @@
+"""The documents that stayed, as shards for the loader: tokenized part by part, then put together.
+
+In: the parts of the last phase. Out: `shards/train`, and `shards/held_out` where a stage held some out
+(meta `split`), with the lineage in each index.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from herd.data.corpus import Split
+from herd.data.curation.layout import CurationDirectory
+from herd.data.curation.part_file import read_part
+from herd.data.curation.part_work import PartPaths
+from herd.data.curation.phases import Phase
+from herd.data.curation.recipe import PackingConfig
+from herd.data.curation.workers import Workers
+from herd.data.document import Document
+from herd.data.merge_shards import merge_shards
+from herd.data.sample_documents import sample_documents
+from herd.data.shard_writer import write_shard
+from herd.foundation import UserError, atomic_directory, progress_bar, read_json, to_dict
+from herd.tokenizer import load as load_tokenizer
+from herd.tokenizer import train_bpe
+
+if TYPE_CHECKING:
+    from herd.tokenizer import Tokenizer
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, slots=True)
+class PackTask:
+    """Tokenize one part."""
+
+    part: str
+    documents: Path
+    tokenizer: str
+    out: Path
+
+    def __str__(self) -> str:
+        """Name the task in a message."""
+        return f"packing part {self.part}"
+
+
+def check_packing(packing: PackingConfig | None) -> None:
+    """Raise UserError when the tokenizer cannot be used: now, and not when all else is done."""
+    if packing and packing.tokenizer and load_tokenizer(packing.tokenizer).eos_id is None:
+        raise UserError(
+            f"{packing.tokenizer} has no end-of-text token to close documents with; use another"
+        )
+
+
+def pack_curated(
+    packing: PackingConfig | None,
+    directory: CurationDirectory,
+    last: Phase,
+    parts: Sequence[str],
+    workers: Workers,
+    lineage: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Pack what stayed; return what the manifest says of the shards, None if nothing is to be packed.
+
+    Raises UserError when nothing stayed, the tokenizer cannot be read, or the disk is full.
+    """
+    if packing is None:
+        return None
+    documents = [PartPaths(directory.phase_path(last), part).documents for part in parts]
+    tokenizer = packing.tokenizer or _train(packing, directory, documents)
+    if not directory.shards_path.exists():
+        scratch = directory.path / "phases" / "pack"
+        tasks = [
+            PackTask(part, path, str(tokenizer), scratch / part)
+            for part, path in zip(parts, documents, strict=True)
+        ]
+        _pack_parts(tasks, workers)
+        _assemble(directory, [task.out for task in tasks], lineage)
+    return {"tokenizer": str(packing.tokenizer or "tokenizer"), **_totals(directory)}
+
+
+def _train(packing: PackingConfig, directory: CurationDirectory, documents: Sequence[Path]) -> Path:
+    """Train the tokenizer on documents that are not held out, unless it is there already."""
+    path = directory.tokenizer_path
+    if path.exists():
+        return path
+    n_bytes = sum(len(document.text) for document in _documents(documents, "train"))
+    share = packing.train_bytes / max(n_bytes, 1) if packing.train_bytes else 1.0
+    chosen = sample_documents(_documents(documents, "train"), share)
+    tokenizer = train_bpe((document.text for document in chosen), vocab_size=packing.vocab_size)
+    with atomic_directory(path) as partial:
+        tokenizer.save(partial)
+    return path
+
+
+def _documents(paths: Sequence[Path], split: Split) -> Iterator[Document]:
+    for path in paths:
+        for batch in read_part(path):
+            yield from (one for one in batch if one.meta.get("split", "train") == split)
+
+
+def _pack_parts(tasks: Sequence[PackTask], workers: Workers) -> None:
+    total = sum(task.documents.stat().st_size for task in tasks)
+    with progress_bar("packing", total, unit="B") as progress:
+        for task, _ in workers.run(pack_part, tasks):
+            progress.advance(task.documents.stat().st_size)
+
+
+def pack_part(task: PackTask) -> None:
+    """Write the shards of one part, unless they are there."""
+    if task.out.exists():
+        return
+    tokenizer = load_tokenizer(task.tokenizer)
+    with atomic_directory(task.out) as partial:
+        for split in SPLITS:
+            _pack_split(task, split, tokenizer, partial / split)
+
+
+def _pack_split(task: PackTask, split: Split, tokenizer: "Tokenizer", out: Path) -> None:
+    documents = _documents([task.documents], split)
+    first = next(documents, None)
+    if first is None:
+        return
+
+    def all_of_them() -> Iterator[Document]:
+        yield first
+        yield from documents
+
+    write_shard(all_of_them(), tokenizer, out)
+
+
+def _assemble(directory: CurationDirectory, parts: Sequence[Path], lineage: dict[str, Any]) -> None:
+    with atomic_directory(directory.shards_path) as partial:
+        for split in SPLITS:
+            shards = [part / split for part in parts if (part / split).exists()]
+            if shards or split == "train":
+                merge_shards(shards, partial / split, statistics=lineage)
+
+
+def _totals(directory: CurationDirectory) -> dict[str, Any]:
+    totals = {}
+    for split in SPLITS:
+        path = directory.shards_path / split / "index.json"
+        if path.exists():
+            index = read_json(path)
+            names = ("n_tokens", "n_bytes", "vocab_size", "tokenizer_fingerprint", "sha256")
+            totals[split] = {name: index[name] for name in names}
+            totals[split]["documents"] = len(index["document_names"])
+    return to_dict(totals)  # type: ignore[no-any-return]

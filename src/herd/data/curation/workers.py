@@ -1,0 +1,184 @@
+"""Who does the work: this process, several on this machine, or a Ray cluster.
+
+In: a function and tasks, both picklable. Out: results in the order in which they come. A worker that
+dies is replaced and its tasks are done again, a few times.
+Never: a result that depends on who computed it; a task lost.
+"""
+
+import contextlib
+import multiprocessing
+import pickle
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from herd.foundation import UserError, load_python_file
+
+Task = TypeVar("Task")
+MAX_ATTEMPTS = 3
+
+
+class Workers(Protocol):
+    """Runs a function over tasks."""
+
+    def run(
+        self, function: Callable[[Task], Any], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result, in any order."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneProcess:
+    """Does everything here, one task after the other."""
+
+    def run(
+        self, function: Callable[[Task], Any], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result, in their order."""
+        for task in tasks:
+            yield task, function(task)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessWorkers:
+    """Several processes on this machine.
+
+    `recipe_file` is the user's Python file whose stages the tasks hold, if they hold such.
+    """
+
+    n_workers: int
+    recipe_file: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse none."""
+        if self.n_workers < 1:
+            raise UserError(f"workers is {self.n_workers}; it must be at least 1")
+
+    def run(
+        self, function: Callable[[Task], Any], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result as it comes.
+
+        Raises UserError when a task's worker died three times: it was killed, or ran out of memory.
+        """
+        waiting = [(task, 1) for task in reversed(tasks)]
+        while waiting:
+            yield from self._run_until_broken(function, waiting)
+
+    def _run_until_broken(
+        self, function: Callable[[Task], Any], waiting: list[tuple[Task, int]]
+    ) -> Iterator[tuple[Task, Any]]:
+        running: dict[Future[Any], tuple[Task, int]] = {}
+        with self._pool() as pool:
+            while waiting or running:
+                try:
+                    # No more than can run: when a worker dies, these few are the suspects.
+                    while waiting and len(running) < self.n_workers:
+                        future = pool.submit(function, waiting[-1][0])
+                        running[future] = waiting.pop()
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        result = future.result()
+                        yield running.pop(future)[0], result
+                except BrokenProcessPool:
+                    waiting += [_again(task, attempt) for task, attempt in running.values()]
+                    return
+
+    @contextlib.contextmanager
+    def _pool(self) -> Iterator[ProcessPoolExecutor]:
+        # Not forked from a process with threads, which could leave a lock held for ever.
+        context = multiprocessing.get_context("forkserver")
+        before = set(multiprocessing.active_children())
+        pool = ProcessPoolExecutor(
+            self.n_workers, context, initializer=_begin_worker, initargs=(self.recipe_file,)
+        )
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
+            raise
+        pool.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class RayWorkers:
+    """A Ray cluster, whose machines see the same files under the same names.
+
+    `address` is what `ray start` printed, or `local` for a cluster on this machine only.
+    """
+
+    address: str
+    recipe_file: str = ""
+
+    def run(
+        self, function: Callable[[Task], Any], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Any]]:
+        """Yield each task with its result as it comes, through Ray Data, which does lost ones again.
+
+        Raises UserError when Ray is missing or no cluster answers.
+        """
+        if not tasks:
+            return
+        ray = self._connected()
+
+        packed = [pickle.dumps(task) for task in tasks]
+        recipe_file = self.recipe_file
+
+        def work(row: dict[str, Any]) -> dict[str, Any]:
+            if recipe_file:
+                load_python_file(recipe_file)
+            result = _guarded(function, pickle.loads(row["task"]))
+            return {"number": row["number"], "result": pickle.dumps(result)}
+
+        rows = [{"number": number, "task": task} for number, task in enumerate(packed)]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, num_cpus=1)
+        for row in dataset.iter_rows():
+            mistake, value = pickle.loads(row["result"])
+            if mistake:
+                raise UserError(mistake)
+            yield tasks[row["number"]], value
+
+    def _connected(self) -> Any:
+        try:
+            import ray
+            import ray.data
+        except ImportError:
+            raise UserError(
+                "working on a cluster needs Ray: pip install 'llama-herd[cluster]'"
+            ) from None
+        if not ray.is_initialized():
+            try:
+                ray.init(address=self.address, log_to_driver=False, configure_logging=False)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise UserError(f"no Ray cluster at {self.address!r}: {error}") from error
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        return ray
+
+
+def _guarded(function: Callable[[Task], Any], task: Task) -> tuple[str, Any]:
+    """The result, or a user's mistake as text: Ray would wrap the exception, with a trace."""
+    try:
+        return "", function(task)
+    except UserError as error:
+        return str(error), None
+
+
+def _begin_worker(recipe_file: str) -> None:
+    # Ctrl-C reaches every process of a terminal; the first one stops the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if recipe_file:
+        load_python_file(recipe_file)
+
+
+def _again(task: Task, attempt: int) -> tuple[Task, int]:
+    if attempt >= MAX_ATTEMPTS:
+        raise UserError(
+            f"{task}: its worker died {attempt} times: killed, or out of memory. What is done stays; "
+            "try again with fewer workers or a smaller limits.part_bytes"
+        )
+    return task, attempt + 1

@@ -1,0 +1,249 @@
+"""From sources to a corpus: whole, continued, refused."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from herd.data import SourceConfig
+from herd.data.cleaning.editions_stage import EditionsStage
+from herd.data.cleaning.licence_stage import LicenceStage
+from herd.data.curation import (
+    CurationDirectory,
+    CurationRecipe,
+    LimitsConfig,
+    OneProcess,
+    PackingConfig,
+    ProcessWorkers,
+    curate,
+    read_manifest,
+)
+from herd.data.curation.part_file import read_part
+from herd.foundation import UserError
+
+LICENCE = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
+N_DOCUMENTS = 60
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Records of which a tenth have a licence, and two books in two editions."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for file in range(3):
+        rows = []
+        for number in range(N_DOCUMENTS // 3):
+            words = " ".join(f"word{(number * 7919 + i * i) % 997} bcd{i}" for i in range(300))
+            text = f"{file}.{number} {words}"
+            rows.append({"text": LICENCE + text if number % 10 == 0 else text})
+        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def recipe_of(source, *stages, packing=None, part_bytes=20_000):
+    return CurationRecipe(
+        name="test",
+        # Each a source of its own, so that there are several reading tasks.
+        sources=tuple(SourceConfig(location=str(file)) for file in sorted(source.iterdir())),
+        stages=stages or (LicenceStage(), EditionsStage()),
+        limits=LimitsConfig(part_bytes=part_bytes),
+        packing=packing,
+    )
+
+
+def kept(out):
+    manifest = read_manifest(CurationDirectory(out))
+    folder = out / manifest["documents_path"]
+    parts = [folder / f"part-{one['part']}.parquet" for one in manifest["parts"]]
+    return [document for part in parts for batch in read_part(part) for document in batch]
+
+
+def digests(out):
+    """Every file that must be the same from run to run."""
+    skipped = {".lock", "timings.json"}
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name not in skipped
+    }
+
+
+def test_documents_pass_every_stage_and_each_fate_is_known(tmp_path, source, drop_word):
+    out = tmp_path / "out"
+    manifest = curate(recipe_of(source, LicenceStage(), drop_word(word="2.7 ")), out)
+    documents = kept(out)
+    assert len(documents) == N_DOCUMENTS - 1
+    assert not any("GUTENBERG" in document.text for document in documents)
+    licence, word = manifest["funnel"]
+    assert (licence["stage"], licence["changed"]) == ("licence", {"licence stripped": 6})
+    assert (word["documents_in"], word["documents_out"]) == (N_DOCUMENTS, N_DOCUMENTS - 1)
+    assert word["dropped"] == {"word": 1}
+    assert manifest["read"]["counts"]["read"]["documents"] == N_DOCUMENTS
+
+
+def test_a_stage_that_must_see_all_sees_all(tmp_path, source, drop_shortest):
+    everything = tmp_path / "all"
+    curate(recipe_of(source, LicenceStage()), everything)
+    least = min(len(one.text) for one in kept(everything))
+    out = tmp_path / "out"
+    manifest = curate(recipe_of(source, LicenceStage(), drop_shortest()), out)
+    assert len(manifest["parts"]) > 3
+    assert kept(out) == [one for one in kept(everything) if len(one.text) > least]
+    assert manifest["rulings"] == {"shortest": {"shortest": least}}
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 4])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, source, n_workers):
+    packing = PackingConfig(vocab_size=520)
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    curate(recipe_of(source, packing=packing), alone, workers=OneProcess())
+    curate(recipe_of(source, packing=packing), together, workers=ProcessWorkers(n_workers))
+    assert digests(together) == digests(alone)
+
+
+def test_larger_parts_change_no_document(tmp_path, source):
+    few, many = tmp_path / "few", tmp_path / "many"
+    curate(recipe_of(source, part_bytes=10_000_000), few)
+    curate(recipe_of(source, part_bytes=1024), many)
+    assert kept(few) == kept(many)
+
+
+def test_phases_are_freed_unless_kept(tmp_path, source):
+    curate(recipe_of(source), tmp_path / "freed")
+    curate(recipe_of(source), tmp_path / "kept", keep_phases=True)
+    first = Path("phases/0-read/part-00000-00000.parquet")
+    assert not (tmp_path / "freed" / first).exists()
+    assert (tmp_path / "kept" / first).exists()
+    assert (tmp_path / "freed" / first.with_suffix(".decisions.parquet")).exists()
+
+
+def test_the_same_command_again_does_nothing(tmp_path, source):
+    out = tmp_path / "out"
+    first = curate(recipe_of(source), out)
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
+    assert curate(recipe_of(source), out) == first
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == times
+
+
+def test_another_recipe_does_not_go_on_in_the_directory(tmp_path, source):
+    curate(recipe_of(source), tmp_path / "out")
+    with pytest.raises(UserError, match="begun with another recipe"):
+        curate(recipe_of(source, LicenceStage()), tmp_path / "out")
+
+
+def test_a_source_that_changed_meanwhile_is_seen(tmp_path, source):
+    out, recipe = tmp_path / "out", recipe_of(source)
+    with pytest.raises(KeyboardInterrupt):
+        curate(recipe, out, workers=StopsAt("1-editions"))
+    shutil.rmtree(out / "phases")
+    with (source / "0.jsonl").open("a") as file:
+        file.write('{"text": "one more"}\n')
+    with pytest.raises(UserError, match="changed in a source since this run began"):
+        curate(recipe, out)
+
+
+def test_a_directory_with_other_files_is_refused(tmp_path, source):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("precious")
+    with pytest.raises(UserError, match=r"files that are no curated corpus \(thesis.tex\)"):
+        curate(recipe_of(source), tmp_path / "out")
+
+
+def test_a_second_run_on_one_directory_is_kept_out(tmp_path, source):
+    out = tmp_path / "out"
+    with (
+        CurationDirectory(out).locked(),
+        pytest.raises(UserError, match="another process is working"),
+    ):
+        curate(recipe_of(source), out)
+
+
+class StopsAt:
+    """Does tasks in their order and is interrupted before the second of a kind."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def run(self, function, tasks):
+        for number, task in enumerate(tasks):
+            if self.place in str(task) and number == 1:
+                raise KeyboardInterrupt
+            yield task, function(task)
+
+
+@pytest.mark.parametrize("place", ["reading", "1-editions", "rule", "packing"])
+def test_a_run_stopped_anywhere_ends_with_the_same_bytes(tmp_path, source, monkeypatch, place):
+    recipe = recipe_of(source, packing=PackingConfig(vocab_size=520))
+    curate(recipe, tmp_path / "undisturbed")
+    out = tmp_path / "out"
+    if place == "rule":
+        monkeypatch.setattr(EditionsStage, "rule", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        curate(recipe, out, workers=StopsAt(place))
+    monkeypatch.undo()
+    assert not (out / "manifest.json").exists()
+    curate(recipe, out)
+    assert digests(out) == digests(tmp_path / "undisturbed")
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from herd.data import SourceConfig
+from herd.data.cleaning.editions_stage import EditionsStage
+from herd.data.cleaning.licence_stage import LicenceStage
+from herd.data.curation import CurationRecipe, LimitsConfig, OneProcess, ProcessWorkers, curate
+recipe = CurationRecipe(
+    name="test",
+    sources=(SourceConfig(location=sys.argv[1]),),
+    stages=(LicenceStage(), EditionsStage()),
+    limits=LimitsConfig(part_bytes=2_000),
+)
+if __name__ == "__main__":
+    n = int(sys.argv[3])
+    curate(recipe, sys.argv[2], workers=ProcessWorkers(n) if n > 1 else OneProcess())
+"""
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_killed_run_goes_on_where_it_was(tmp_path, source, n_workers):
+    script, out = tmp_path / "killed.py", tmp_path / "out"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script), str(source)]
+    subprocess.run([*command, str(tmp_path / "alone"), "1"], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, str(out), str(n_workers)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline_s = time.monotonic() + 60
+    while len(list(out.glob("phases/*/part-*.json"))) < 3 and process.poll() is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    done_before = {path: path.stat().st_mtime_ns for path in out.glob("phases/0-read/part-*.json")}
+    subprocess.run([*command, str(out), str(n_workers)], check=True, capture_output=True)
+    assert digests(out) == digests(tmp_path / "alone")
+    finished = [path for path in done_before if path.exists()]
+    assert {path: path.stat().st_mtime_ns for path in finished} == done_before
+
+
+def test_an_unfinished_corpus_says_how_to_go_on(tmp_path):
+    (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(UserError, match="not finished: give the same command again"):
+        read_manifest(CurationDirectory(tmp_path))
+
+
+def test_a_directory_that_is_none_is_named(tmp_path):
+    with pytest.raises(UserError, match="is no curated corpus"):
+        read_manifest(CurationDirectory(tmp_path))
