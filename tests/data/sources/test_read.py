@@ -3,11 +3,12 @@ import json
 import os
 import sysconfig
 import tarfile
+from pathlib import Path
 
 import pytest
 
-from herd.data import SourceConfig, Tally, read_documents
-from herd.data.sources import pieces, read, records
+from herd.data import SourceConfig, Tally, fetch_sources, read_documents
+from herd.data.sources import packages, pieces, records
 from herd.foundation import UserError
 
 
@@ -75,7 +76,7 @@ def test_a_loop_of_links_ends(tmp_path):
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     (tmp_path / "secret.txt").write_text("x")
-    monkeypatch.setattr(read.Path, "open", _refuse)
+    monkeypatch.setattr(Path, "open", _refuse)
     texts, tally = read_all(tmp_path)
     assert texts == {}
     assert "secret.txt" in tally.sentence("read")
@@ -207,7 +208,7 @@ def test_a_package_brings_its_prose_and_not_its_packaging(tmp_path, monkeypatch)
         (tmp_path / "p-1.0" / name).write_text(f"text of {name}")
     with tarfile.open(tmp_path / "p-1.0.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "p-1.0", "p-1.0")
-    monkeypatch.setattr(read, "fetch_distribution", lambda *_, **__: tmp_path / "p-1.0.tar.gz")
+    monkeypatch.setattr(packages, "fetch_distribution", lambda *_, **__: tmp_path / "p-1.0.tar.gz")
     texts, _ = read_all("pypi:p==1.0")
     assert texts == {"pypi:p==1.0/texts/play.txt": "text of texts/play.txt"}
 
@@ -226,4 +227,4 @@ def test_an_empty_location_is_a_mistake():
 def test_a_source_that_does_not_exist_is_refused_before_anything_is_fetched() -> None:
     sources = [SourceConfig(location="pypi:never-asked-for==1"), SourceConfig(location="nosuch")]
     with pytest.raises(UserError, match="nosuch: no such file or directory"):
-        read.fetch_sources(sources)
+        fetch_sources(sources)

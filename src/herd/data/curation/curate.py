@@ -22,6 +22,7 @@ from herd.data.curation.shards import check_packing, pack_curated
 from herd.data.curation.survey_files import SurveyFiles
 from herd.data.curation.workers import OneProcess, Workers
 from herd.data.sources import plan_reading
+from herd.data.tally import Tally
 from herd.foundation import (
     UserError,
     atomic_directory,
@@ -132,8 +133,9 @@ def _run_phase(
 def _reading_tasks(
     recipe: CurationRecipe, directory: CurationDirectory, phase: Phase
 ) -> list[ReadPhaseTask]:
-    planned = plan_reading(recipe.sources)
-    _require_same_plan(directory, to_dict(planned))
+    tally = Tally()
+    planned = plan_reading(recipe.sources, tally)
+    _require_same_plan(directory, {"tasks": to_dict(planned), "read": tally.statistics()})
     path, part_bytes = directory.phase_path(phase), recipe.limits.part_bytes
     return [
         ReadPhaseTask(number, task, recipe.sources, phase, path, part_bytes)

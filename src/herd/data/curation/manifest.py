@@ -94,8 +94,9 @@ def _flows(summaries: Sequence[Mapping[str, Any]]) -> list[StageFlow]:
 
 
 def _what_was_read(directory: CurationDirectory, phase: Phase) -> dict[str, Any]:
-    """What was met while reading: broken files by name, documents, characters."""
+    """What was met while planning and reading: broken files by name, documents, characters."""
     tally = Tally()
+    tally.add_statistics(read_json(directory.plan_path)["read"])
     for path in sorted(directory.phase_path(phase).glob("task-*.json")):
         tally.add_statistics(read_json(path)["read"])
     return tally.statistics()

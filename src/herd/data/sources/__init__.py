@@ -1,9 +1,18 @@
 """Where text comes from.
 
-In: a location: directory, file, package, standard library. Out: documents, read in bounded pieces.
+In: a location: directory, file, URL, package, standard library. Out: documents, read in bounded pieces.
 Never: running what is read, following it outside its archive, or losing a bad file without naming it.
 """
 
-from herd.data.sources.read import SourceConfig, fetch_sources, read_documents
+from herd.data.sources.plan import ReadTask, plan_reading
+from herd.data.sources.read import fetch_sources, read_documents, read_task
+from herd.data.sources.source_config import SourceConfig
 
-__all__ = ["SourceConfig", "fetch_sources", "read_documents"]
+__all__ = [
+    "ReadTask",
+    "SourceConfig",
+    "fetch_sources",
+    "plan_reading",
+    "read_documents",
+    "read_task",
+]

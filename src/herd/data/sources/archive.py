@@ -1,4 +1,4 @@
-"""The files inside a source distribution, read in place and never unpacked.
+"""The files inside an archive, read in place and never unpacked.
 
 In: a tar archive (compressed or not) or a zip. Out: (name, stream) of its regular files, in order.
 Never: links, devices, names that point outside, or more bytes than the bounds below.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from herd.data.sources.compression import BROKEN, open_decompressed
+from herd.data.sources.compression import BROKEN, open_decompressed, without_compression
 from herd.data.tally import Tally
 from herd.foundation import UserError, format_bytes
 
@@ -19,49 +19,84 @@ MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_BYTES = 8 << 30
 MAX_READ_BYTES = 64 << 20  # a header that claims to be longer than this is a trap
+
+
+class ArchiveTrapError(UserError):
+    """An archive with more inside than anybody meant to read."""
+
+
 ARCHIVE_BROKEN = (tarfile.TarError, zipfile.BadZipFile, *BROKEN)
 
 
 def read_archive(path: Path, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
     """Yield the regular members. Raises UserError when the archive is damaged or beyond the bounds."""
     try:
-        yield from (_zip_members if path.suffix == ".zip" else _tar_members)(path, tally)
+        with path.open("rb") as file:
+            yield from _members(file, path.name, tally)
     except ARCHIVE_BROKEN as error:
         raise UserError(
             f"{path}: damaged archive ({error}); remove it and fetch it again"
         ) from error
 
 
-def _tar_members(path: Path, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
-    name = path.name[: -len(".tgz")] + ".tar.gz" if path.suffix == ".tgz" else path.name
-    with path.open("rb") as file:
-        bounded = cast(BinaryIO, _Bounded(open_decompressed(file, name), path))
-        with tarfile.open(fileobj=bounded, mode="r:") as tar:
-            for number, member in enumerate(tar):
-                if not member.isfile():
-                    if not member.isdir():
-                        tally.note("read", "link or device in an archive", member.name)
-                    continue
-                if _is_acceptable(member.name, member.size, number, path, tally):
-                    yield member.name, cast(BinaryIO, tar.extractfile(member))
+def read_members(stream: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield the regular members of an archive among other files: what is wrong with it is counted.
+
+    An archive inside it is left out, so that one that holds itself comes to an end.
+    """
+    try:
+        for inside, member in _members(stream, name, tally):
+            if is_archive(inside):
+                tally.note("read", "archive inside an archive", f"{name}/{inside}")
+            else:
+                yield inside, member
+    except ArchiveTrapError:
+        tally.note("read", "archive beyond the bounds", name)
+    except (*ARCHIVE_BROKEN, RuntimeError, NotImplementedError, ValueError):
+        tally.note("read", "corrupt, truncated or encrypted archive", name)
 
 
-def _zip_members(path: Path, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
-    with zipfile.ZipFile(path) as archive:
+def is_archive(name: str) -> bool:
+    """Whether a name says zip or tar, compressed or not."""
+    plain = without_compression(name.lower())
+    return plain.endswith((".zip", ".tar", ".tgz"))
+
+
+def _members(stream: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
+    return (_zip_members if name.lower().endswith(".zip") else _tar_members)(stream, name, tally)
+
+
+def _tar_members(file: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
+    whole = name[: -len(".tgz")] + ".tar.gz" if name.lower().endswith(".tgz") else name
+    bounded = cast(BinaryIO, _Bounded(open_decompressed(file, whole), name))
+    with tarfile.open(fileobj=bounded, mode="r:") as tar:
+        for number, member in enumerate(tar):
+            if not member.isfile():
+                if not member.isdir():
+                    tally.note("read", "link or device in an archive", member.name)
+                continue
+            if _is_acceptable(member.name, member.size, number, name, tally):
+                yield member.name, cast(BinaryIO, tar.extractfile(member))
+
+
+def _zip_members(file: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str, BinaryIO]]:
+    with zipfile.ZipFile(file) as archive:
         if sum(member.file_size for member in archive.infolist()) > MAX_TOTAL_BYTES:
-            raise UserError(f"{path}: more than {format_bytes(MAX_TOTAL_BYTES)} inside; unpack it")
+            raise ArchiveTrapError(
+                f"{name}: more than {format_bytes(MAX_TOTAL_BYTES)} inside; unpack it"
+            )
         for number, member in enumerate(archive.infolist()):
             if member.is_dir():
                 continue
-            if _is_acceptable(member.filename, member.file_size, number, path, tally):
+            if _is_acceptable(member.filename, member.file_size, number, name, tally):
                 with archive.open(member) as stream:
                     yield member.filename, cast(BinaryIO, stream)
 
 
-def _is_acceptable(name: str, n_bytes: int, number: int, path: Path, tally: Tally) -> bool:
+def _is_acceptable(name: str, n_bytes: int, number: int, archive: str, tally: Tally) -> bool:
     if number >= MAX_MEMBERS:
-        raise UserError(
-            f"{path}: more than {MAX_MEMBERS} files inside; unpack it and give the folder"
+        raise ArchiveTrapError(
+            f"{archive}: more than {MAX_MEMBERS} files inside; unpack it and give the folder"
         )
     inside = PurePosixPath(name)
     if inside.is_absolute() or ".." in inside.parts:
@@ -76,8 +111,8 @@ def _is_acceptable(name: str, n_bytes: int, number: int, path: Path, tally: Tall
 class _Bounded(io.RawIOBase):
     """A stream that stops a bomb: too much in all, or too much at once."""
 
-    def __init__(self, stream: BinaryIO, path: Path) -> None:
-        self._stream, self._path = stream, path
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream, self._name = stream, name
 
     def readable(self) -> bool:
         return True
@@ -87,8 +122,8 @@ class _Bounded(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MAX_READ_BYTES:
-            raise UserError(
-                f"{self._path}: a header inside claims {size} bytes; the archive is a trap"
+            raise ArchiveTrapError(
+                f"{self._name}: a header inside claims {size} bytes; the archive is a trap"
             )
         self._require_within(self._stream.tell() + size)
         return self._stream.read(size)
@@ -104,7 +139,7 @@ class _Bounded(io.RawIOBase):
 
     def _require_within(self, position: int) -> None:
         if position > MAX_TOTAL_BYTES:
-            raise UserError(
-                f"{self._path}: more than {format_bytes(MAX_TOTAL_BYTES)} inside; "
+            raise ArchiveTrapError(
+                f"{self._name}: more than {format_bytes(MAX_TOTAL_BYTES)} inside; "
                 "unpack it and give the folder"
             )

