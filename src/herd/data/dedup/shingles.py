@@ -1,0 +1,100 @@
+"""A text as hashed words, and as shingles: runs of neighbouring words, which near-duplicates share.
+
+Words are runs of letters, digits and anything beyond ASCII, in lower case; a text without spaces (Thai,
+Chinese) is taken character by character. All of it is arithmetic on the bytes of the text: a word's hash
+is a difference of prefix sums, so that no word is ever cut out.
+In: a text. Out: 64-bit hashes, the same in every process.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
+MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+MODULUS = 1 << 64
+BLOCK_BYTES = 1 << 20
+# Longer words on average than this, and the language puts no spaces between them.
+MAX_MEAN_WORD_BYTES = 24
+
+
+def word_hashes(text: str) -> Hashes:
+    """Return the hash of each word, in order."""
+    data = np.frombuffer(text.lower().encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    if not data.size:
+        return np.empty(0, dtype=np.uint64)
+    starts, ends = _words(data)
+    if starts.size and data.size > MAX_MEAN_WORD_BYTES * starts.size:
+        starts, ends = _characters(data)
+    blocks = []
+    first = 0
+    while first < starts.size:  # blocks end between words, so that the powers stay few
+        limit = int(starts[first]) + BLOCK_BYTES
+        last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
+        blocks.append(_hash_spans(data, starts[first:last], ends[first:last]))
+        first = last
+    return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.uint64)
+
+
+def shingle_hashes(words: Hashes, n_words: int) -> Hashes:
+    """Return the hash of each run of `n_words` words; a shorter text is one shingle, none if empty."""
+    if not words.size:
+        return words
+    n_words = min(n_words, words.size)
+    n_shingles = words.size - n_words + 1
+    mixed = np.full(n_shingles, n_words, dtype=np.uint64)
+    for i in range(n_words):
+        mixed ^= words[i : i + n_shingles]
+        mixed *= MIX_1
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _words(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    inside = np.zeros(data.size + 2, dtype=np.int8)
+    inside[1:-1] = _is_word_byte()[data]
+    edges = np.flatnonzero(np.diff(inside))
+    return edges[::2], edges[1::2]
+
+
+def _characters(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every character that belongs to a word, by the first byte of its UTF-8."""
+    begins = np.flatnonzero((data & 0xC0) != 0x80)
+    ends = np.append(begins[1:], data.size)
+    kept = _is_word_byte()[data[begins]]
+    return begins[kept], ends[kept]
+
+
+def _hash_spans(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> Hashes:
+    begin, end = int(starts[0]), int(ends[-1])
+    powers, inverses = _powers(max(end - begin, BLOCK_BYTES))
+    sums = np.zeros(end - begin + 1, dtype=np.uint64)
+    np.cumsum(
+        (data[begin:end].astype(np.uint64) + np.uint64(1)) * powers[: end - begin], out=sums[1:]
+    )
+    spans: Hashes = (sums[ends - begin] - sums[starts - begin]) * inverses[starts - begin]
+    spans ^= spans >> np.uint64(31)
+    spans *= MIX_2
+    return spans
+
+
+@lru_cache(maxsize=1)
+def _is_word_byte() -> NDArray[np.bool_]:
+    table = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
+    return table
+
+
+@lru_cache(maxsize=4)
+def _powers(n: int) -> tuple[Hashes, Hashes]:
+    """The first powers of BASE and of its inverse, modulo 2^64."""
+
+    def powers_of(base: int) -> Hashes:
+        factors = np.full(n + 1, base, dtype=np.uint64)
+        factors[0] = 1
+        return np.cumprod(factors, dtype=np.uint64)
+
+    return powers_of(BASE), powers_of(pow(BASE, -1, MODULUS))
