@@ -41,7 +41,9 @@ def verify_corpus(directory: Path | str) -> None:
     with progress_bar("verifying", total, unit="B") as progress:
         for (paths, n_bytes), sha256 in zip(parts, _digests(Path(directory)), strict=True):
             if not paths.documents.is_file() or sha256_file(paths.documents) != sha256:
-                raise UserError(f"{paths.documents} is missing or not what was written; curate again")
+                raise UserError(
+                    f"{paths.documents} is missing or not what was written; curate again"
+                )
             progress.advance(n_bytes)
 
 

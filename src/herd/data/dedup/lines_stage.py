@@ -125,9 +125,7 @@ class _Lines:
     def add(self, documents: Sequence[Document]) -> None:
         for document in documents:
             counted = document.kind in self._config.kinds
-            hashes = (
-                line_hashes(document.text, self._config.min_chars) if counted else NO_LINES
-            )
+            hashes = line_hashes(document.text, self._config.min_chars) if counted else NO_LINES
             self._hashes.append(hashes)
             self._n_lines.append(hashes.size)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from herd.data.dedup.shingles import MIX_1, Hashes
+from herd.data.word_hashes import MIX_1, Hashes
 from herd.foundation import UserError
 
 Signatures = NDArray[np.uint32]

@@ -1,0 +1,53 @@
+"""Text as it was meant: mojibake undone, letters composed (NFC), invisible characters taken out.
+
+The slow library looks only at texts that show a sign of what it mends; clean text costs a scan.
+In: any text. Out: the text, and what was mended.
+"""
+
+import re
+import unicodedata
+
+from herd.foundation import UserError
+
+# UTF-8 read as Windows-1252 or Latin-1: 'Ã©', 'â€™', 'Ð¿', 'ï»¿'.
+MOJIBAKE = re.compile(
+    "[\u00c2\u00c3\u00d0\u00d1][\u0080-\u00bf]|\u00e2(\u20ac|\u0080)|\u00ef\u00bb\u00bf|\u00f0\u0178"
+)
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb"
+    "\u202a-\u202e\u2066-\u2069\ue000-\uf8ff]"
+)
+LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
+NO_BREAK_SPACES = re.compile("[\u00a0\u202f\u2007]")
+
+
+def repaired(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text and the names of what was mended in it."""
+    if text.isascii() and text.isprintable():
+        return text, ()
+    mended: list[str] = []
+    if MOJIBAKE.search(text):
+        text = _noted(_without_mojibake(text), text, "mojibake", mended)
+    text = _noted(LINE_ENDS.sub("\n", text), text, "line ends", mended)
+    if INVISIBLE.search(text):
+        text = _noted(INVISIBLE.sub("", text), text, "invisible characters", mended)
+    if not text.isascii():
+        text = _noted(NO_BREAK_SPACES.sub(" ", text), text, "no-break spaces", mended)
+        if not unicodedata.is_normalized("NFC", text):
+            text = _noted(unicodedata.normalize("NFC", text), text, "letters composed", mended)
+    return text, tuple(mended)
+
+
+def _noted(after: str, before: str, what: str, mended: list[str]) -> str:
+    if after != before:
+        mended.append(what)
+    return after
+
+
+def _without_mojibake(text: str) -> str:
+    try:
+        import ftfy
+    except ImportError:
+        raise UserError("repairing text needs ftfy: pip install 'llama-herd[data]'") from None
+    lines = text.split("\n")
+    return "\n".join(ftfy.fix_encoding(line) if MOJIBAKE.search(line) else line for line in lines)
