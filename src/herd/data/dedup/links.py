@@ -43,7 +43,7 @@ def link_alike(
     step = max(memory_bytes // BYTES_EACH, 1)
     for begin in range(0, places.n_documents, step):
         sets.roots(begin, min(begin + step, places.n_documents))
-    return parent  # type: ignore[no-any-return]
+    return parent
 
 
 def signatures_of(surveys: Surveys, places: Places, numbers: Numbers) -> Signatures:

@@ -18,9 +18,9 @@ from herd.data.dedup.clusters import Clusters, write_clusters
 from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
 from herd.data.dedup.links import link_alike
 from herd.data.dedup.minhash import band_keys, signatures
-from herd.data.word_hashes import Hashes, shingle_hashes, word_hashes
 from herd.data.document import Document, Kind
 from herd.data.stage import Array, RuledTransform, Survey, Surveys
+from herd.data.word_hashes import Hashes, shingle_hashes, word_hashes
 from herd.foundation import UserError
 
 SHINGLES_AT_ONCE = 1 << 20

@@ -84,12 +84,26 @@ class RepetitionRule:
         yield from _above(
             "repeated paragraph characters", paragraph_chars, self.max_paragraph_chars
         )
+        yield from self._top_runs(text)
+        yield from self._duplicate_runs(text)
+
+    def _top_runs(self, text: TextStatistics) -> Iterator[Broken]:
         for n_words, most in enumerate(self.max_top_runs, start=2):
             share = text.top_run_fraction(n_words)
             yield from _above("one run of words", share, most, f"of {n_words} words")
+            # A longer run is no more frequent than the shorter ones in it.
+            if share / n_words * (len(self.max_top_runs) + 1) <= min(self.max_top_runs):
+                return
+
+    def _duplicate_runs(self, text: TextStatistics) -> Iterator[Broken]:
         for n_words, most in enumerate(self.max_duplicate_runs, start=5):
+            least = min(self.max_duplicate_runs)
+            if text.most_duplicate_fraction(n_words) <= least:
+                return  # nor are longer runs repeated more
             share = text.duplicate_fraction(n_words)
             yield from _above("repeated runs of words", share, most, f"of {n_words} words")
+            if share <= least:
+                return
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,7 +27,10 @@ def count_stop_words(words: Hashes, language: str) -> int | None:
     A text of unknown language is taken for English.
     """
     known = _hashes(language or "en")
-    return None if known is None else int(np.isin(known, words).sum())
+    if known is None:
+        return None
+    at = np.minimum(np.searchsorted(known, words), known.size - 1)
+    return int(np.unique(at[known[at] == words]).size)
 
 
 @lru_cache(maxsize=16)
