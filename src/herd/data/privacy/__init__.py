@@ -1,0 +1,11 @@
+"""What should not be learned: private data, domains and words that are not wanted.
+
+In: documents. Out: fewer, and shorter by what is private. Never: private data in a log of decisions.
+"""
+
+from herd.data.privacy.dirty_words_stage import DirtyWordFilter
+from herd.data.privacy.domain_stage import DomainFilter
+from herd.data.privacy.find import Span, find_pii
+from herd.data.privacy.pii_stage import PiiRedactor, redacted
+
+__all__ = ["DirtyWordFilter", "DomainFilter", "PiiRedactor", "Span", "find_pii", "redacted"]
