@@ -133,7 +133,12 @@ KINDS: tuple[Kind, ...] = (
             r"access[_-]?token|auth[_-]?token|client[_-]?secret)[\"']?\s{0,3}(?:[:=]|is|ist|es)\s{0,3}"
             r"[\"']?([^\s\"'<>,;()]{6,100})"
         ),
-        ("assw", "pwd", "PWD", "PASSW", "ontrase", "enha", "ot de passe", "key", "KEY", "Key", "oken", "OKEN", "ecret", "ECRET"),
+        (
+            *("assword", "asswd", "ASSW", "pwd", "PWD", "asswort", "ontrase", "senha", "ot de passe"),
+            *("pi_key", "pi-key", "pikey", "PI_KEY", "PIKey", "piKey", "ret_key", "ret-key", "RET_KEY"),
+            *("ess_token", "ess-token", "essToken", "SS_TOKEN", "th_token", "TH_TOKEN", "thToken"),
+            *("nt_secret", "NT_SECRET", "ntSecret"),
+        ),
         lambda text, before: any(c.isdigit() for c in text) and "(" not in text,
         group=1,
     ),
