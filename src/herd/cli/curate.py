@@ -29,9 +29,7 @@ def curate(
     vocab_size: Annotated[
         int, typer.Option(help="Pack shards with a tokenizer of this size, trained on the corpus.")
     ] = 0,
-    workers: Annotated[
-        int, typer.Option(help="Processes on this machine, 0 for one a core.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(help="Processes on this machine, 0 for one a core.")] = 1,
     ray: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on this Ray cluster instead.")
     ] = None,
@@ -110,5 +108,7 @@ def _closing_words(manifest: dict[str, Any], out: Path) -> str:
         "documents dropped"
         for row in funnel
     ]
-    kept = f"kept {format_count(n_kept)} of {format_count(n_read)} documents, {format_bytes(n_bytes)}"
+    kept = (
+        f"kept {format_count(n_kept)} of {format_count(n_read)} documents, {format_bytes(n_bytes)}"
+    )
     return "\n".join([*lines, f"{kept}; look at it with: herd data inspect {out}"])

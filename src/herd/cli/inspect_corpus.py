@@ -12,7 +12,7 @@ def inspect_corpus(
     directory: Path, *, verify: bool, html: Path | None, document: str | None, as_json: bool
 ) -> None:
     """Show a curated corpus. Raises UserError when it is unfinished or damaged."""
-    from herd.data import corpus_summary, corpus_text, verify_corpus, why, write_corpus_page
+    from herd.data import corpus_summary, show_corpus, verify_corpus, why, write_corpus_page
 
     if verify:
         verify_corpus(directory)
@@ -25,8 +25,20 @@ def inspect_corpus(
     elif not html:
         from rich.console import Console
 
-        corpus_text(directory, Console())
+        show_corpus(directory, Console())
 
 
 def _show_fate(fate: "Fate", as_json: bool) -> None:
-    raise NotImplementedError
+    from herd.foundation import to_dict
+
+    if as_json:
+        print(json.dumps(to_dict(fate)))
+        return
+    for stage, decision in fate.decisions:
+        print(f"{stage}: {decision.action}, {decision.reason} ({decision.detail})")
+    if fate.kept is None:
+        print("not in the corpus")
+        return
+    labels = {"language": fate.kept.language, **fate.kept.meta}
+    shown = ", ".join(f"{name} {value}" for name, value in labels.items() if value)
+    print(f"kept, {len(fate.kept.text):,} characters; {shown}")

@@ -5,31 +5,107 @@ Never: models other than its classifiers; a batch that depends on anything but s
 """
 
 from herd.data.batch import Batch
+from herd.data.classify import LanguageStage, identify
+from herd.data.cleaning import EditionsStage, LicenceStage, MinCharsStage
 from herd.data.corpus import CleaningConfig, Corpus, prepare
+from herd.data.curation import (
+    CurationRecipe,
+    LimitsConfig,
+    OneProcess,
+    PackingConfig,
+    ProcessWorkers,
+    RayWorkers,
+    Workers,
+    curate,
+    is_corpus,
+    read_corpus,
+    verify_corpus,
+)
+from herd.data.dedup import ExactDedup, LineDedup, MinHashDedup, UrlDedup
 from herd.data.document import Document
+from herd.data.extract import ExtractStage, MainText, main_text
+from herd.data.heuristics import (
+    CodeRule,
+    HeuristicFilter,
+    LengthRule,
+    OutlierFilter,
+    PageRule,
+    RatioRule,
+    RepetitionRule,
+    StopWordRule,
+)
+from herd.data.inspection import Fate, corpus_summary, show_corpus, why, write_corpus_page
 from herd.data.loader import Loader
+from herd.data.mix import HeldOutStage
 from herd.data.pack_corpus import pack_corpus
+from herd.data.privacy import DirtyWordFilter, DomainFilter, PiiRedactor, find_pii
 from herd.data.sample_documents import sample_documents
 from herd.data.shard_index import ShardIndex
 from herd.data.shard_reader import ShardReader
 from herd.data.shard_writer import pack
 from herd.data.sources import SourceConfig, fetch_sources, read_documents
+from herd.data.stage import BatchStage, CorpusStage, Decision, Outcome
 from herd.data.tally import Tally
 
 __all__ = [
     "Batch",
+    "BatchStage",
     "CleaningConfig",
+    "CodeRule",
     "Corpus",
+    "CorpusStage",
+    "CurationRecipe",
+    "Decision",
+    "DirtyWordFilter",
     "Document",
+    "DomainFilter",
+    "EditionsStage",
+    "ExactDedup",
+    "ExtractStage",
+    "Fate",
+    "HeldOutStage",
+    "HeuristicFilter",
+    "LanguageStage",
+    "LengthRule",
+    "LicenceStage",
+    "LimitsConfig",
+    "LineDedup",
     "Loader",
+    "MainText",
+    "MinCharsStage",
+    "MinHashDedup",
+    "OneProcess",
+    "Outcome",
+    "OutlierFilter",
+    "PackingConfig",
+    "PageRule",
+    "PiiRedactor",
+    "ProcessWorkers",
+    "RatioRule",
+    "RayWorkers",
+    "RepetitionRule",
     "ShardIndex",
     "ShardReader",
     "SourceConfig",
+    "StopWordRule",
     "Tally",
+    "UrlDedup",
+    "Workers",
+    "corpus_summary",
+    "curate",
     "fetch_sources",
+    "find_pii",
+    "identify",
+    "is_corpus",
+    "main_text",
     "pack",
     "pack_corpus",
     "prepare",
+    "read_corpus",
     "read_documents",
     "sample_documents",
+    "show_corpus",
+    "verify_corpus",
+    "why",
+    "write_corpus_page",
 ]

@@ -4,7 +4,16 @@ In: nothing. Out: configs, every number citing its section.
 Never: logic.
 """
 
-from herd.recipes.catalogue import RECIPES, find_recipe
+from herd.recipes.catalogue import CURATIONS, RECIPES, find_curation, find_recipe, recipe_file
+from herd.recipes.curation import with_sources
 from herd.recipes.recipe import Recipe
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = [
+    "CURATIONS",
+    "RECIPES",
+    "Recipe",
+    "find_curation",
+    "find_recipe",
+    "recipe_file",
+    "with_sources",
+]

@@ -20,7 +20,6 @@ from herd.data import (
     OutlierFilter,
     PiiRedactor,
     SourceConfig,
-    SubstringRepetition,
     UrlDedup,
 )
 
@@ -42,7 +41,6 @@ def web() -> CurationRecipe:
             LanguageStage(),
             HeuristicFilter(),  # duplicated n-grams, symbols, digits, length, stop words
             OutlierFilter(),  # KL divergence of the token distribution
-            SubstringRepetition(),
             PiiRedactor(),  # last of the filters, so that it reads the least text
             HeldOutStage(),
         ),

@@ -1,0 +1,62 @@
+"""The same in a terminal: the funnel with its reasons, and how the text is spread."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from herd.data.inspection.corpus_view import CorpusView, view_corpus
+from herd.foundation import format_bytes, format_count
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BAR_CHARS = 24
+MOST_VALUES = 8
+
+
+def show_corpus(directory: Path | str, console: "Console") -> None:
+    """Print the funnel and the distributions. Raises UserError when the corpus is unfinished or damaged."""
+    view = view_corpus(directory)
+    console.print(_funnel(view))
+    for name in ("language", "topic", "source", "kind"):
+        kept = view.distribution("kept", name)
+        if len(kept) > 1:
+            console.print(_bars(name, view))
+    (n_read, bytes_read), (n_kept, bytes_kept) = view.total("read"), view.total("kept")
+    console.print(
+        f"read {format_count(n_read)} documents ({format_bytes(bytes_read)}), kept "
+        f"{format_count(n_kept)} ({format_bytes(bytes_kept)}, {bytes_kept / max(bytes_read, 1):.0%})"
+    )
+
+
+def corpus_summary(directory: Path | str) -> dict[str, Any]:
+    """Return the manifest, for a program."""
+    return dict(view_corpus(directory).manifest)
+
+
+def _funnel(view: CorpusView) -> Any:
+    from rich.table import Column, Table
+
+    table = Table("stage", "reason", Column("documents", justify="right"), "left", title="funnel")
+    bytes_read = max(view.total("read")[1], 1)
+    for row in view.funnel:
+        left = f"{format_bytes(row['bytes_out'])} ({row['bytes_out'] / bytes_read:.0%})"
+        n_gone = row["documents_in"] - row["documents_out"]
+        table.add_row(row["stage"], "", f"-{n_gone:,}" if n_gone >= 0 else f"+{-n_gone:,}", left)
+        for what in ("dropped", "changed"):
+            for reason, n_documents in sorted(row[what].items(), key=lambda item: -item[1]):
+                table.add_row("", f"{what}: {reason}", f"{n_documents:,}", "")
+    return table
+
+
+def _bars(name: str, view: CorpusView) -> Any:
+    from rich.table import Column, Table
+
+    kept = view.distribution("kept", name)
+    largest = max(cell[1] for cell in kept.values()) or 1
+    table = Table(name, "", Column("documents", justify="right"), "text")
+    for value, (n_documents, n_bytes) in sorted(kept.items(), key=lambda item: -item[1][1])[
+        :MOST_VALUES
+    ]:
+        bar = "█" * max(round(BAR_CHARS * n_bytes / largest), 1 if n_bytes else 0)
+        table.add_row(value, bar, f"{n_documents:,}", format_bytes(n_bytes))
+    return table

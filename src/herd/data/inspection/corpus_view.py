@@ -1,0 +1,102 @@
+"""A finished corpus as what a page or a terminal shows: checked, since its files may be damaged.
+
+In: the directory that `curate` made. Out: its manifest, samples and clusters as values of known types.
+Never: a trace for a damaged file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from herd.data.curation import CurationDirectory, read_manifest
+from herd.foundation import UserError, read_json
+
+CLUSTERS = "clusters.jsonl"
+NEEDED = ("recipe", "read", "funnel", "distributions", "parts", "documents_path")
+ROW_FIELDS = ("stage", "documents_in", "documents_out", "bytes_in", "bytes_out")
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusView:
+    """What is shown of a corpus."""
+
+    manifest: Mapping[str, Any]
+    samples: Sequence[Mapping[str, Any]]
+    clusters: Sequence[Mapping[str, Any]]
+    timings: Mapping[str, Any]
+
+    @property
+    def funnel(self) -> Sequence[Mapping[str, Any]]:
+        """One row a stage, in order."""
+        rows: Sequence[Mapping[str, Any]] = self.manifest["funnel"]
+        return rows
+
+    def total(self, which: str) -> tuple[int, int]:
+        """Return documents and bytes that were `read` or `kept`."""
+        cells = self.distribution(which, "kind").values()
+        return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
+
+    def distribution(self, which: str, name: str) -> Mapping[str, Sequence[int]]:
+        """Return (documents, bytes) by value of a property."""
+        found: Mapping[str, Sequence[int]] = self.manifest["distributions"][which].get(name, {})
+        return found
+
+
+def view_corpus(directory: Path | str) -> CorpusView:
+    """Read what there is to show. Raises UserError when the corpus is unfinished or damaged."""
+    layout = CurationDirectory(Path(directory))
+    manifest = read_manifest(layout)
+    try:
+        _check(manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{layout.manifest_path}: damaged ({error}); remove the directory and curate again"
+        ) from error
+    samples = _list_of(layout.samples_path)
+    timings = read_json(layout.timings_path) if layout.timings_path.exists() else {}
+    return CorpusView(
+        manifest, samples, _clusters(layout.path), timings if isinstance(timings, dict) else {}
+    )
+
+
+def _check(manifest: Mapping[str, Any]) -> None:
+    for name in NEEDED:
+        if name not in manifest:
+            raise KeyError(name)
+    for row in manifest["funnel"]:
+        if not all(isinstance(row[field], int) for field in ROW_FIELDS[1:]):
+            raise TypeError("a row of the funnel without numbers")
+        if not all(isinstance(row[field], dict) for field in ("dropped", "changed", "counts")):
+            raise TypeError("a row of the funnel without reasons")
+    for which in ("read", "kept"):
+        for values in manifest["distributions"][which].values():
+            if not all(len(cell) == 2 for cell in values.values()):
+                raise ValueError("a distribution without pairs")
+
+
+def _list_of(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    value = read_json(path)
+    fields = ("stage", "action", "reason", "document", "detail", "before", "after")
+    rows = value if isinstance(value, list) else []
+    return [
+        row
+        for row in rows
+        if isinstance(row, dict) and all(isinstance(row.get(field), str) for field in fields)
+    ]
+
+
+def _clusters(directory: Path) -> list[dict[str, Any]]:
+    clusters = []
+    for path in sorted(directory.glob(f"rulings/*/{CLUSTERS}")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get("dropped"), list):
+                clusters.append(row)
+    return clusters
