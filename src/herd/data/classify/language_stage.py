@@ -98,7 +98,8 @@ def _samples(text: str) -> list[str]:
         middle = (len(text) - SAMPLE_CHARS) // 2
         starts = (0, middle, len(text) - SAMPLE_CHARS)
         pieces = [text[start : start + SAMPLE_CHARS] for start in starts]
-    lines = [" ".join(piece.replace("\0", " ").split()) for piece in pieces]
+    valid = [piece.encode("utf-8", "replace").decode("utf-8") for piece in pieces]
+    lines = [" ".join(piece.replace("\0", " ").split()) for piece in valid]
     return [line for line in lines if line]
 
 

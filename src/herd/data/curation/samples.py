@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from herd.data.document import Document
+from herd.data.privacy import find_pii, redacted
 from herd.data.stage import Outcome
 
 SAMPLES_EACH = 4
 EXCERPT_CHARS = 600
+MARGIN_CHARS = 100
 KEPT = "kept"
 
 
@@ -53,7 +55,7 @@ class Samples:
         for document in documents:
             rank = _rank(stage, KEPT, document.name)
             if self._is_among_few((stage, KEPT, ""), rank):
-                sample = Sample(rank, document.name, "", document.text[:EXCERPT_CHARS])
+                sample = Sample(rank, document.name, "", _excerpt(document.text, 0))
                 self._insert((stage, KEPT, ""), sample)
 
     def _is_among_few(self, key: tuple[str, str, str], rank: str) -> bool:
@@ -88,10 +90,18 @@ def _rank(stage: str, reason: str, name: str) -> str:
 
 def _sample(rank: str, before: Document, after: Document | None, detail: str) -> Sample:
     if after is None or after.text == before.text:
-        return Sample(rank, before.name, detail, before.text[:EXCERPT_CHARS])
+        return Sample(rank, before.name, detail, _excerpt(before.text, 0))
     start = max(_first_difference(before.text, after.text) - EXCERPT_CHARS // 4, 0)
-    stop = start + EXCERPT_CHARS
-    return Sample(rank, before.name, detail, before.text[start:stop], after.text[start:stop])
+    return Sample(
+        rank, before.name, detail, _excerpt(before.text, start), _excerpt(after.text, start)
+    )
+
+
+def _excerpt(text: str, start: int) -> str:
+    """A stretch of a text without private data: samples are looked at, mailed, printed."""
+    # A margin, so that what is cut at the excerpt's edge is still known for what it is.
+    stretch = text[start : start + EXCERPT_CHARS + MARGIN_CHARS]
+    return redacted(stretch, find_pii(stretch))[:EXCERPT_CHARS]
 
 
 def _first_difference(a: str, b: str) -> int:

@@ -7,6 +7,8 @@ In: a Markdown text. Out: plain text. Never: a change inside code.
 
 import re
 
+from herd.data.sources.html_text import without_comments
+
 FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})")
 HEADING = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t]*#*$")
 UNDERLINE = re.compile(r"^[ ]{0,3}(=+|-{3,}|\*{3,}|_{3,}|(\* ?){3,}|(- ?){3,})[ \t]*$")
@@ -23,14 +25,13 @@ EMPHASIS = re.compile(
 STRUCK = re.compile(r"~~(?=\S)([^\n~]{1,1000})~~")
 CODE_SPAN = re.compile(r"(`+)([^`\n]{1,1000})\1")
 ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!>~|-])")
-COMMENT = re.compile(r"<!--.{0,10000}?-->", re.DOTALL)
 
 
 def without_markdown(text: str) -> str:
     """Return the text of a Markdown document."""
     kept: list[str] = []
     fence = ""
-    for line in COMMENT.sub("", text).split("\n"):
+    for line in without_comments(text).split("\n"):
         mark = FENCE.match(line)
         if fence:
             if mark and mark.group(1).startswith(fence) and not line.strip(" `~"):

@@ -13,8 +13,10 @@ from herd.foundation import UserError
 MOJIBAKE = re.compile(
     "[\u00c2\u00c3\u00d0\u00d1][\u0080-\u00bf]|\u00e2(\u20ac|\u0080)|\u00ef\u00bb\u00bf|\u00f0\u0178"
 )
+# Controls that no encoding error makes out of text; those from \x80 on are half of mojibake.
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb"
+    "[\x80-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb"
     "\u202a-\u202e\u2066-\u2069\ue000-\uf8ff]"
 )
 LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
@@ -26,6 +28,7 @@ def repaired(text: str) -> tuple[str, tuple[str, ...]]:
     if text.isascii() and text.isprintable():
         return text, ()
     mended: list[str] = []
+    text = _noted(CONTROLS.sub("", text), text, "invisible characters", mended)
     if MOJIBAKE.search(text):
         text = _noted(_without_mojibake(text), text, "mojibake", mended)
     text = _noted(LINE_ENDS.sub("\n", text), text, "line ends", mended)

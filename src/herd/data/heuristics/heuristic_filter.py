@@ -56,7 +56,8 @@ class HeuristicFilter:
             if self.code:
                 yield from self.code.broken(text)
             return
-        if document.language not in WITHOUT_SPACES:
+        has_spaces = document.language not in WITHOUT_SPACES
+        if has_spaces:
             if self.length:
                 yield from self.length.broken(text)
             if self.stop_words:
@@ -66,4 +67,4 @@ class HeuristicFilter:
         if self.page:
             yield from self.page.broken(text)
         if self.repetition:
-            yield from self.repetition.broken(text)
+            yield from self.repetition.broken(text, runs=has_spaces)

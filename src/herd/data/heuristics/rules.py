@@ -74,8 +74,8 @@ class RepetitionRule:
     max_top_runs: tuple[float, ...] = (0.20, 0.18, 0.16)  # of 2, 3, 4 words
     max_duplicate_runs: tuple[float, ...] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)  # of 5 to 10
 
-    def broken(self, text: TextStatistics) -> Iterator[Broken]:
-        """Yield the first bound that the text is beyond."""
+    def broken(self, text: TextStatistics, *, runs: bool = True) -> Iterator[Broken]:
+        """Yield the first bound that the text is beyond; `runs` off for languages without spaces."""
         lines, line_chars = repeated_fractions(text.lines)
         yield from _above("repeated lines", lines, self.max_lines)
         yield from _above("repeated line characters", line_chars, self.max_line_chars)
@@ -84,8 +84,9 @@ class RepetitionRule:
         yield from _above(
             "repeated paragraph characters", paragraph_chars, self.max_paragraph_chars
         )
-        yield from self._top_runs(text)
-        yield from self._duplicate_runs(text)
+        if runs:
+            yield from self._top_runs(text)
+            yield from self._duplicate_runs(text)
 
     def _top_runs(self, text: TextStatistics) -> Iterator[Broken]:
         for n_words, most in enumerate(self.max_top_runs, start=2):

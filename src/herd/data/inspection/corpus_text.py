@@ -41,7 +41,7 @@ def _funnel(view: CorpusView) -> Any:
     for row in view.funnel:
         left = f"{format_bytes(row['bytes_out'])} ({row['bytes_out'] / bytes_read:.0%})"
         n_gone = row["documents_in"] - row["documents_out"]
-        table.add_row(row["stage"], "", f"-{n_gone:,}" if n_gone >= 0 else f"+{-n_gone:,}", left)
+        table.add_row(row["stage"], "", f"{-n_gone:+,}" if n_gone else "0", left)
         for what in ("dropped", "changed"):
             for reason, n_documents in sorted(row[what].items(), key=lambda item: -item[1]):
                 table.add_row("", f"{what}: {reason}", f"{n_documents:,}", "")

@@ -60,7 +60,7 @@ def read_domains(path: Path) -> frozenset[str]:
 def host_of(url: str) -> str:
     """Return the host of a URL, lower case, internationalised names as they travel (punycode)."""
     try:
-        host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+        host = urlsplit(url if "://" in url else f"//{url.lstrip('/')}").hostname or ""
     except ValueError:
         return ""
     return _normalised(host)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from herd.data.privacy.kinds import BEFORE_CHARS, DIGIT, KINDS, Kind
 
-# A stretch in which a number of six digits or more may stand; patterns for numbers look nowhere else.
-NUMBER = re.compile(r"[0-9]{2}[^\n]{0,12}?[0-9]{2}")
+# Where a number may stand: digits in pairs, an address in dots, a wallet. Patterns for numbers look
+# nowhere else.
+NUMBER = re.compile(
+    r"[0-9]{2}[^\n]{0,12}?[0-9]{2}|[0-9]\.[0-9]{1,3}\.[0-9]|\b[13][1-9A-HJ-NP-Za-km-z]{25}"
+)
 AROUND_CHARS = 80
 Windows = list[tuple[int, int]]
 

@@ -72,8 +72,10 @@ def _is_phone(text: str, before: str) -> bool:
         before.endswith(":") and PHONE_WORDS.search(before)
     ):
         return False
-    if text.startswith(("+", "00")):
+    if text.startswith("+"):
         return len(digits) >= 9
+    if text.startswith("00"):
+        return len(digits) >= 11 and digits[2] != "0"
     if PHONE_WORDS.search(before):
         return True
     return bool(NORTH_AMERICA.fullmatch(text) or NATIONAL.fullmatch(text))

@@ -54,10 +54,23 @@ WHITE_SPACE = re.compile(r"\s+")
 def html_to_text(html: str) -> str:
     """Return the text a reader of the page would see, blocks apart by line ends."""
     collector = _Collector()
-    collector.feed(html)
+    # The parser looks for the end of each comment anew: a page of open ones would take for ever.
+    collector.feed(without_comments(html).replace("<!--", ""))
     collector.close()
     lines = (line.rstrip() for line in "".join(collector.parts).split("\n"))
     return MAX_BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def without_comments(text: str) -> str:
+    """Return a text without the HTML comments in it; one that is not closed stays."""
+    pieces, position = [], 0
+    while (begin := text.find("<!--", position)) >= 0:
+        end = text.find("-->", begin)
+        if end < 0:
+            break
+        pieces.append(text[position:begin])
+        position = end + len("-->")
+    return "".join([*pieces, text[position:]])
 
 
 class _Collector(HTMLParser):
