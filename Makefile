@@ -34,7 +34,7 @@ fix: $(VENV)/installed-dev  ## format and mend what ruff can
 	$(BIN)/ruff format src tests benchmarks examples
 	$(BIN)/ruff check --fix src tests benchmarks examples
 
-bench: $(VENV)/installed-dev  ## all benchmarks, or one: make bench ONLY=time_to_loss
+bench: $(VENV)/installed-bench  ## all benchmarks, or one: make bench ONLY=time_to_loss
 	$(BIN)/python benchmarks/run.py $(ONLY)
 
 docs: $(VENV)/installed-dev  ## check that every link, command and code block in the docs holds
@@ -60,4 +60,9 @@ $(VENV)/installed-run: $(VENV)/constraints.txt pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed-run
 	@echo "installing what tests and checks need"
 	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[all,test,check]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	@echo "installing the peers of the benchmarks"
+	$(BIN)/python -m pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[all,test,check,bench]'
 	@touch $@

@@ -71,3 +71,66 @@ def test_a_binary_corpus_is_one_line_and_leaves_nothing(tokenizer_directory, tmp
 def test_inspecting_what_is_no_shard_is_a_mistake(tmp_path, capsys):
     assert run(["data", "inspect", str(tmp_path)]) == 2
     assert "not a packed shard" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pages(tmp_path):
+    """Records of prose, one of them twice."""
+    sentences = "".join(
+        f"Page {n} tells how the mill at the river {n}x was built and who paid for it in that year. "
+        for n in range(9)
+    )
+    rows = [{"text": f"{name} {sentences}", "url": f"https://a.org/{name}"} for name in "abcdefgh"]
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    with (folder / "rows.jsonl").open("w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in [*rows, rows[0]])
+    return folder
+
+
+def curate(pages, out, *more):
+    settings = ["--set", "stages.6.repetition=none", "--set", "stages.3.threshold=1.0"]
+    command = ["data", "curate", "web", "--source", str(pages), "--out", str(out)]
+    return run([*command, *settings, *more])
+
+
+def test_a_curated_corpus_can_be_inspected_by_page_document_and_program(pages, tmp_path, capsys):
+    out = tmp_path / "corpus"
+    assert curate(pages, out, "--json") == 0
+    manifest = json.loads(capsys.readouterr().out)
+    assert [row["stage"] for row in manifest["funnel"]][:3] == ["extract", "url", "exact"]
+    assert (out / "report.html").is_file()
+    assert run(["data", "inspect", str(out), "--verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == manifest
+    assert run(["data", "inspect", str(out)]) == 0
+    assert "same URL" in capsys.readouterr().out
+    assert run(["data", "inspect", str(out), "--document", "rows.jsonl:9"]) == 0
+    assert "url: dropped, same URL (rows.jsonl:1)" in capsys.readouterr().out
+    assert run(["data", "inspect", str(out), "--html", str(tmp_path / "page.html")]) == 0
+    assert "Stage by stage" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--workers", "-1"], "--workers is -1"),
+        (["--vocab-size", "100"], "packing.vocab_size is 100"),
+        (["--tokenizer", "nowhere"], "nowhere"),
+        (["--set", "stages.99.x=1"], "index"),
+        (["--set", "stages.3.treshold=1"], "threshold"),
+    ],
+)
+def test_a_mistake_in_curating_is_one_line_and_leaves_nothing(
+    pages, tmp_path, capsys, more, message
+):
+    assert curate(pages, tmp_path / "corpus", *more) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_an_unknown_recipe_and_an_unknown_document_are_named(pages, tmp_path, capsys):
+    assert run(["data", "curate", "wep", "--out", str(tmp_path / "x")]) == 2
+    assert "did you mean web?" in capsys.readouterr().err
+    assert curate(pages, tmp_path / "corpus") == 0
+    assert run(["data", "inspect", str(tmp_path / "corpus"), "--document", "rows.jsonl:99"]) == 2
+    assert "no document 'rows.jsonl:99'" in capsys.readouterr().err

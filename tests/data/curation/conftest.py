@@ -1,3 +1,5 @@
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,3 +98,36 @@ def make_documents():
         ]
 
     return make
+
+
+LICENCE = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
+N_DOCUMENTS = 60
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Records of which a tenth have a licence, and two books in two editions."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for file in range(3):
+        rows = []
+        for number in range(N_DOCUMENTS // 3):
+            words = " ".join(f"word{(number * 7919 + i * i) % 997} bcd{i}" for i in range(300))
+            text = f"{file}.{number} {words}"
+            rows.append({"text": LICENCE + text if number % 10 == 0 else text})
+        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def digests():
+    def digests(out: Path) -> dict[str, str]:
+        """Every file that must be the same from run to run."""
+        skipped = {".lock", "timings.json"}
+        return {
+            path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and path.name not in skipped
+        }
+
+    return digests

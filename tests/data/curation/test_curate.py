@@ -1,7 +1,5 @@
 """From sources to a corpus: whole, continued, refused."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -28,23 +26,7 @@ from herd.data.curation import (
 from herd.data.curation.part_file import read_part
 from herd.foundation import UserError
 
-LICENCE = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n"
 N_DOCUMENTS = 60
-
-
-@pytest.fixture
-def source(tmp_path):
-    """Records of which a tenth have a licence, and two books in two editions."""
-    folder = tmp_path / "source"
-    folder.mkdir()
-    for file in range(3):
-        rows = []
-        for number in range(N_DOCUMENTS // 3):
-            words = " ".join(f"word{(number * 7919 + i * i) % 997} bcd{i}" for i in range(300))
-            text = f"{file}.{number} {words}"
-            rows.append({"text": LICENCE + text if number % 10 == 0 else text})
-        (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
 
 
 def recipe_of(source, *stages, packing=None, part_bytes=20_000):
@@ -63,16 +45,6 @@ def kept(out):
     folder = out / manifest["documents_path"]
     parts = [folder / f"part-{one['part']}.parquet" for one in manifest["parts"]]
     return [document for part in parts for batch in read_part(part) for document in batch]
-
-
-def digests(out):
-    """Every file that must be the same from run to run."""
-    skipped = {".lock", "timings.json"}
-    return {
-        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name not in skipped
-    }
 
 
 def test_documents_pass_every_stage_and_each_fate_is_known(tmp_path, source, drop_word):
@@ -100,7 +72,7 @@ def test_a_stage_that_must_see_all_sees_all(tmp_path, source, drop_shortest):
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 4])
-def test_any_number_of_workers_writes_the_same_bytes(tmp_path, source, n_workers):
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, source, digests, n_workers):
     packing = PackingConfig(vocab_size=520)
     alone, together = tmp_path / "alone", tmp_path / "together"
     curate(recipe_of(source, packing=packing), alone, workers=OneProcess())
@@ -179,7 +151,9 @@ class StopsAt:
 
 
 @pytest.mark.parametrize("place", ["reading", "1-editions", "rule", "packing"])
-def test_a_run_stopped_anywhere_ends_with_the_same_bytes(tmp_path, source, monkeypatch, place):
+def test_a_run_stopped_anywhere_ends_with_the_same_bytes(
+    tmp_path, source, digests, monkeypatch, place
+):
     recipe = recipe_of(source, packing=PackingConfig(vocab_size=520))
     curate(recipe, tmp_path / "undisturbed")
     out = tmp_path / "out"
@@ -217,7 +191,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("n_workers", [1, 2])
-def test_a_killed_run_goes_on_where_it_was(tmp_path, source, n_workers):
+def test_a_killed_run_goes_on_where_it_was(tmp_path, source, digests, n_workers):
     script, out = tmp_path / "killed.py", tmp_path / "out"
     script.write_text(KILLED)
     command = [sys.executable, str(script), str(source)]

@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,7 @@ from herd.foundation import UserError, load_python_file
 
 Task = TypeVar("Task")
 MAX_ATTEMPTS = 3
+CONNECT_TIMEOUT_S = 10.0
 
 
 class Workers(Protocol):
@@ -152,12 +154,24 @@ class RayWorkers:
                 "working on a cluster needs Ray: pip install 'llama-herd[cluster]'"
             ) from None
         if not ray.is_initialized():
+            _require_answer(self.address)
             try:
                 ray.init(address=self.address, log_to_driver=False, configure_logging=False)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise UserError(f"no Ray cluster at {self.address!r}: {error}") from error
         ray.data.DataContext.get_current().enable_progress_bars = False
         return ray
+
+
+def _require_answer(address: str) -> None:
+    """Raise UserError when nobody listens at `host:port`: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return  # `auto`, `local`
+    try:
+        socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no Ray cluster at {address!r}: {error}") from error
 
 
 def _guarded(function: Callable[[Task], Any], task: Task) -> tuple[str, Any]:

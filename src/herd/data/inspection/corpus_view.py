@@ -70,6 +70,9 @@ def _check(manifest: Mapping[str, Any]) -> None:
             raise TypeError("a row of the funnel without numbers")
         if not all(isinstance(row[field], dict) for field in ("dropped", "changed", "counts")):
             raise TypeError("a row of the funnel without reasons")
+    for part in manifest["parts"]:
+        if not isinstance(part["part"], str) or not isinstance(part["sha256"], str):
+            raise TypeError("a part without name or digest")
     for which in ("read", "kept"):
         for values in manifest["distributions"][which].values():
             if not all(len(cell) == 2 for cell in values.values()):

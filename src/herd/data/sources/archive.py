@@ -16,6 +16,7 @@ from herd.data.tally import Tally
 from herd.foundation import UserError, format_bytes
 
 MAX_MEMBERS = 200_000
+ARCHIVE_TRAP = "archive beyond the bounds"
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_BYTES = 8 << 30
 MAX_READ_BYTES = 64 << 20  # a header that claims to be longer than this is a trap
@@ -51,7 +52,7 @@ def read_members(stream: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[st
             else:
                 yield inside, member
     except ArchiveTrapError:
-        tally.note("read", "archive beyond the bounds", name)
+        tally.note("read", ARCHIVE_TRAP, name)
     except (*ARCHIVE_BROKEN, RuntimeError, NotImplementedError, ValueError):
         tally.note("read", "corrupt, truncated or encrypted archive", name)
 

@@ -9,7 +9,13 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Literal
 
 from herd.data.document import NO_META, Document, Kind
-from herd.data.sources.archive import ARCHIVE_BROKEN, is_archive, read_members
+from herd.data.sources.archive import (
+    ARCHIVE_BROKEN,
+    ARCHIVE_TRAP,
+    ArchiveTrapError,
+    is_archive,
+    read_members,
+)
 from herd.data.sources.compression import BROKEN, open_decompressed, without_compression
 from herd.data.sources.decode import decode
 from herd.data.sources.file_set import FileSet
@@ -188,6 +194,9 @@ def _archived(
         try:
             for found in _texts(member, source, tally, pages):
                 yield replace(found, label=f"/{inside}{found.label}")
+        except ArchiveTrapError:  # met while the member was read, after it was handed out
+            tally.note("read", ARCHIVE_TRAP, stretch.name)
+            return
         except BROKEN:
             tally.note("read", "corrupt or truncated file", f"{stretch.name}/{inside}")
 

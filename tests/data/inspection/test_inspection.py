@@ -1,0 +1,121 @@
+"""A corpus for people: what is shown, and hostile or damaged files."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from herd.data import (
+    CurationRecipe,
+    ExactDedup,
+    MinCharsStage,
+    SourceConfig,
+    corpus_summary,
+    curate,
+    show_corpus,
+    why,
+    write_corpus_page,
+)
+from herd.data.inspection.excerpt import changes, excerpt
+from herd.foundation import UserError
+
+HOSTILE = "<script>alert(1)</script> \u202egnirts\u202c mail a.b@mail.org \x07"
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    rows = [HOSTILE, "short", HOSTILE, "a text that stays for ever and ever"]
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(json.dumps({"text": t}) + "\n" for t in rows) + "{"
+    )
+    recipe = CurationRecipe(
+        name="<b>mine</b>",
+        sources=(SourceConfig(location=str(tmp_path / "rows.jsonl")),),
+        stages=(MinCharsStage(min_chars=10), ExactDedup()),
+    )
+    curate(recipe, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_the_page_shows_reasons_and_samples_and_no_markup_of_strangers(corpus, tmp_path):
+    write_corpus_page(corpus, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    for shown in ("min_chars", "too short", "same text", "malformed row", "rows.jsonl:2"):
+        assert shown in page
+    for never in (
+        "<script>alert",
+        "<b>mine</b>",
+        "\u202e",
+        "\x07",
+        "a.b@mail.org",
+        "http://",
+        "src=",
+    ):
+        assert never not in page.replace('xmlns="http://', "").replace(
+            'xmlns:xlink="http://', ""
+        ).replace('"http://www.w3.org', "").replace("http://purl.org", "").replace(
+            "http://creativecommons.org", ""
+        ), never
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_is_the_same_every_time(corpus, tmp_path):
+    for name in ("one", "two"):
+        write_corpus_page(corpus, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_the_terminal_shows_the_funnel(corpus, width):
+    out = io.StringIO()
+    show_corpus(corpus, Console(file=out, width=width))
+    assert "too short" in out.getvalue() and "exact" in out.getvalue()
+
+
+def test_the_fate_of_a_document_is_told(corpus):
+    assert why(corpus, "rows.jsonl:4").kept.text.startswith("a text")
+    ((stage, decision),) = why(corpus, "rows.jsonl:3").decisions
+    assert (stage, decision.reason, decision.detail) == ("exact", "same text", "rows.jsonl:1")
+    with pytest.raises(UserError, match="no document 'rows.jsonl:9'.*near it"):
+        why(corpus, "rows.jsonl:9")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["{", "[]", '{"format": "herd-corpus-1"}', "not json", '{"format": "other"}'],
+)
+def test_a_damaged_manifest_is_one_line(corpus, damage):
+    (corpus / "manifest.json").write_text(damage)
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        corpus_summary(corpus)
+
+
+@pytest.mark.parametrize("field", ["funnel", "distributions", "parts"])
+def test_a_manifest_of_wrong_types_is_one_line(corpus, tmp_path, field):
+    manifest = json.loads((corpus / "manifest.json").read_text())
+    (corpus / "manifest.json").write_text(json.dumps({**manifest, field: [7]}))
+    with pytest.raises(UserError, match=r"manifest\.json: damaged"):
+        write_corpus_page(corpus, tmp_path / "page.html")
+
+
+def test_samples_that_are_none_are_left_out(corpus, tmp_path):
+    (corpus / "samples.json").write_text('[7, {"stage": 1}, {"stage": "x"}]')
+    write_corpus_page(corpus, tmp_path / "page.html")
+
+
+WORDS = st.text(st.sampled_from("ab \n"), max_size=40)
+
+
+@given(WORDS, WORDS)
+def test_pieces_of_a_change_make_both_texts(before, after):
+    pieces = changes(before, after)
+    assert "".join(text for kind, text in pieces if kind != "new") == before
+    assert "".join(text for kind, text in pieces if kind != "gone") == after
+
+
+def test_an_excerpt_is_short_and_hides_nothing():
+    assert excerpt("x" * 10_000, 10) == "x" * 10 + "…"
+    assert excerpt("a\u202eb\0c") == "a\ufffdb\ufffdc"
