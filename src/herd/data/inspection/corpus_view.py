@@ -66,17 +66,18 @@ def _check(manifest: Mapping[str, Any]) -> None:
         if name not in manifest:
             raise KeyError(name)
     for row in manifest["funnel"]:
-        if not all(isinstance(row[field], int) for field in ROW_FIELDS[1:]):
-            raise TypeError("a row of the funnel without numbers")
-        if not all(isinstance(row[field], dict) for field in ("dropped", "changed", "counts")):
-            raise TypeError("a row of the funnel without reasons")
+        _require(all(isinstance(row[field], int) for field in ROW_FIELDS[1:]), "funnel")
+        _require(all(isinstance(row[f], dict) for f in ("dropped", "changed", "counts")), "funnel")
     for part in manifest["parts"]:
-        if not isinstance(part["part"], str) or not isinstance(part["sha256"], str):
-            raise TypeError("a part without name or digest")
+        _require(isinstance(part["part"], str) and isinstance(part["sha256"], str), "parts")
     for which in ("read", "kept"):
         for values in manifest["distributions"][which].values():
-            if not all(len(cell) == 2 for cell in values.values()):
-                raise ValueError("a distribution without pairs")
+            _require(all(len(cell) == 2 for cell in values.values()), "distributions")
+
+
+def _require(condition: bool, where: str) -> None:
+    if not condition:
+        raise TypeError(f"{where} holds something else than it should")
 
 
 def _list_of(path: Path) -> list[dict[str, Any]]:
