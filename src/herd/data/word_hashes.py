@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.int64]
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 MODULUS = 1 << 64
@@ -28,14 +30,19 @@ def word_hashes(text: str) -> Hashes:
     starts, ends = _words(data)
     if starts.size and data.size > MAX_MEAN_WORD_BYTES * starts.size:
         starts, ends = _characters(data)
-    blocks = []
+    return span_hashes(data, starts, ends)
+
+
+def span_hashes(data: Bytes, starts: Places, ends: Places) -> Hashes:
+    """Return the hash of each span data[start:end]; the spans lie in order."""
+    blocks = [np.empty(0, dtype=np.uint64)]
     first = 0
-    while first < starts.size:  # blocks end between words, so that the powers stay few
+    while first < starts.size:  # blocks end between spans, so that the powers stay few
         limit = int(starts[first]) + BLOCK_BYTES
         last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
-        blocks.append(_hash_spans(data, starts[first:last], ends[first:last]))
+        blocks.append(_hash_block(data, starts[first:last], ends[first:last]))
         first = last
-    return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.uint64)
+    return np.concatenate(blocks)
 
 
 def shingle_hashes(words: Hashes, n_words: int) -> Hashes:
@@ -52,14 +59,14 @@ def shingle_hashes(words: Hashes, n_words: int) -> Hashes:
     return mixed
 
 
-def _words(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _words(data: Bytes) -> tuple[Places, Places]:
     inside = np.zeros(data.size + 2, dtype=np.int8)
     inside[1:-1] = _is_word_byte()[data]
     edges = np.flatnonzero(np.diff(inside))
     return edges[::2], edges[1::2]
 
 
-def _characters(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _characters(data: Bytes) -> tuple[Places, Places]:
     """Every character that belongs to a word, by the first byte of its UTF-8."""
     begins = np.flatnonzero((data & 0xC0) != 0x80)
     ends = np.append(begins[1:], data.size)
@@ -67,9 +74,7 @@ def _characters(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.
     return begins[kept], ends[kept]
 
 
-def _hash_spans(
-    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> Hashes:
+def _hash_block(data: Bytes, starts: Places, ends: Places) -> Hashes:
     begin, end = int(starts[0]), int(ends[-1])
     powers, inverses = _powers(max(end - begin, BLOCK_BYTES))
     sums = np.zeros(end - begin + 1, dtype=np.uint64)

@@ -6,7 +6,7 @@ In: documents. Out: for each of these, documents and bytes by value, JSON-able; 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from herd.data.curation.part_file import n_bytes_of
+from herd.data.curation.part_file import TextSizes
 from herd.data.document import Document
 
 UNKNOWN = "unknown"
@@ -20,10 +20,11 @@ class Distributions:
     def __init__(self) -> None:
         self._found: dict[str, dict[str, list[int]]] = {}
 
-    def add(self, documents: Sequence[Document]) -> None:
+    def add(self, documents: Sequence[Document], size_of: TextSizes | None = None) -> None:
         """Count documents."""
+        size_of = size_of or TextSizes()
         for document in documents:
-            n_bytes = n_bytes_of(document.text)
+            n_bytes = size_of(document)
             self._count("length_bytes", str(1 << max(n_bytes, 1).bit_length() - 1), 1, n_bytes)
             self._count("language", document.language or UNKNOWN, 1, n_bytes)
             self._count("topic", document.meta.get("topic") or UNKNOWN, 1, n_bytes)

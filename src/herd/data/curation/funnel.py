@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from herd.data.curation.part_file import n_bytes_of
+from herd.data.curation.part_file import TextSizes
 from herd.data.document import Document
 from herd.data.stage import Outcome
 
@@ -27,12 +27,15 @@ class StageFlow:
     changed: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def note(self, documents: Sequence[Document], outcome: Outcome) -> None:
+    def note(
+        self, documents: Sequence[Document], outcome: Outcome, size_of: TextSizes | None = None
+    ) -> None:
         """Add what a batch became."""
+        size_of = size_of or TextSizes()
         self.documents_in += len(documents)
         self.documents_out += len(outcome.documents)
-        self.bytes_in += sum(n_bytes_of(document.text) for document in documents)
-        self.bytes_out += sum(n_bytes_of(document.text) for document in outcome.documents)
+        self.bytes_in += sum(map(size_of, documents))
+        self.bytes_out += sum(map(size_of, outcome.documents))
         for decision in outcome.decisions:
             reasons = self.dropped if decision.action == "dropped" else self.changed
             reasons[decision.reason] += 1

@@ -24,6 +24,22 @@ def n_bytes_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+class TextSizes:
+    """Lengths in UTF-8 of the texts of one batch, each computed once however many stages ask."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+        self._alive: list[str] = []  # an id is a text's only while the text lives
+
+    def __call__(self, document: Document) -> int:
+        """Return the length of a document's text."""
+        key = id(document.text)
+        if key not in self._known:
+            self._known[key] = n_bytes_of(document.text)
+            self._alive.append(document.text)
+        return self._known[key]
+
+
 class PartWriter:
     """Writes documents into a Parquet file at `path`, which the caller makes appear in one step."""
 
@@ -41,11 +57,12 @@ class PartWriter:
         self.n_documents = 0
         self.n_bytes = 0
 
-    def write(self, documents: Sequence[Document]) -> None:
+    def write(self, documents: Sequence[Document], size_of: TextSizes | None = None) -> None:
         """Append documents; full batches go to the file."""
+        size_of = size_of or TextSizes()
         for document in documents:
             self._pending.append(document)
-            size = n_bytes_of(document.text)
+            size = size_of(document)
             self._pending_bytes += size
             self.n_bytes += size
             self.n_documents += 1

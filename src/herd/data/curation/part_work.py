@@ -15,7 +15,7 @@ from typing import Any
 from herd.data.curation.decision_log import DecisionLog
 from herd.data.curation.distributions import Distributions
 from herd.data.curation.funnel import StageFlow
-from herd.data.curation.part_file import PartWriter
+from herd.data.curation.part_file import PartWriter, TextSizes
 from herd.data.curation.phases import Phase
 from herd.data.curation.samples import Samples
 from herd.data.curation.survey_files import write_survey
@@ -94,10 +94,11 @@ def work_on_part(
     with atomic_file(paths.documents) as out, atomic_file(paths.decisions) as log:
         writer, decisions = PartWriter(out), DecisionLog(log)
         for batch in batches:
-            before.add(batch)
-            kept = _through(batch, steps, decisions, gathered)
-            writer.write(kept)
-            after.add(kept)
+            size_of = TextSizes()
+            before.add(batch, size_of)
+            kept = _through(batch, steps, decisions, gathered, size_of)
+            writer.write(kept, size_of)
+            after.add(kept, size_of)
             _survey(survey, kept, gathered)
         writer.close()
         decisions.close()
@@ -133,11 +134,15 @@ def _without_place(transform: Transform) -> RuledTransform:
 
 
 def _through(
-    documents: Sequence[Document], steps: Sequence[_Step], log: DecisionLog, gathered: _Gathered
+    documents: Sequence[Document],
+    steps: Sequence[_Step],
+    log: DecisionLog,
+    gathered: _Gathered,
+    size_of: TextSizes,
 ) -> Sequence[Document]:
     for step in steps:
         outcome = _apply(step, documents)
-        step.flow.note(documents, outcome)
+        step.flow.note(documents, outcome, size_of)
         log.write(step.name, outcome.decisions)
         gathered.samples.note(step.name, documents, outcome)
         documents = outcome.documents

@@ -4,28 +4,35 @@ Lower case, digits made 0, punctuation and spaces taken out: 'Page 3 of 17.' and
 In: a text. Out: a hash for each line, EMPTY for one without a letter or digit.
 """
 
-import hashlib
 import string
 
 import numpy as np
 from numpy.typing import NDArray
 
+from herd.data.word_hashes import span_hashes
+
 EMPTY = np.uint64(0)
-PUNCTUATION = string.punctuation + "‘’“”„«»–—…·•‹›¡¿、。，：；！？（）" + " \t\r\f\v\u00a0\u200b"
-NORMALISE = str.maketrans({**dict.fromkeys(PUNCTUATION), **dict.fromkeys("123456789", "0")})
+DROPPED = (string.punctuation + " \t\r\f\v\0").encode()
+DIGITS_TO_0 = bytes.maketrans(b"123456789", b"000000000")
+BEYOND_ASCII = [
+    character.encode() for character in "‘’“”„«»–—…·•‹›¡¿、。，：；！？（）\u00a0\u200b"
+]
+LINE_END = 10
 
 
 def line_hashes(text: str, min_chars: int = 0) -> NDArray[np.uint64]:
     """Return the hash of each line; a line shorter than `min_chars` counts as empty."""
-    normal = text.lower().translate(NORMALISE).split("\n")
-    hashes = [_hash(line) if line else 0 for line in normal]
+    plain = text.lower().encode("utf-8", "surrogatepass").translate(DIGITS_TO_0, DROPPED)
+    if not plain.isascii():
+        for character in BEYOND_ASCII:
+            plain = plain.replace(character, b"")
+    data = np.frombuffer(plain, dtype=np.uint8)
+    breaks = np.flatnonzero(data == LINE_END)
+    starts, ends = np.r_[0, breaks + 1], np.r_[breaks, data.size]
+    hashes = np.zeros(starts.size, dtype=np.uint64)
+    full = np.flatnonzero(ends > starts)
+    hashes[full] = np.maximum(span_hashes(data, starts[full], ends[full]), 1)
     if min_chars:
-        lines = text.split("\n")
-        pairs = zip(hashes, lines, strict=True)
-        hashes = [one if len(line.strip()) >= min_chars else 0 for one, line in pairs]
-    return np.array(hashes, dtype=np.uint64)
-
-
-def _hash(line: str) -> int:
-    data = line.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") or 1
+        lengths = [len(line.strip()) for line in text.split("\n")]
+        hashes[np.array(lengths) < min_chars] = EMPTY
+    return hashes

@@ -19,15 +19,26 @@ INVISIBLE = re.compile(
     "[\x80-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff\ufff9-\ufffb"
     "\u202a-\u202e\u2066-\u2069\ue000-\uf8ff]"
 )
+# Any character that one of the rules looks at: most texts have none, and are told by one scan.
+SUSPECT = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\u00a0\u00ad\u00c2\u00c3\u00d0\u00d1\u00e2\u00ef\u00f0\u2007\u200b\u2028-\u202f"
+    "\u2060-\u206f\ue000-\uf8ff\ufeff\ufff9-\ufffb]"
+)
 LINE_ENDS = re.compile("\r\n?|[\u0085\u2028\u2029]")
 NO_BREAK_SPACES = re.compile("[\u00a0\u202f\u2007]")
 
 
 def repaired(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text and the names of what was mended in it."""
-    if text.isascii() and text.isprintable():
-        return text, ()
     mended: list[str] = []
+    if SUSPECT.search(text):
+        text = _without_suspects(text, mended)
+    if not unicodedata.is_normalized("NFC", text):
+        text = _noted(unicodedata.normalize("NFC", text), text, "letters composed", mended)
+    return text, tuple(mended)
+
+
+def _without_suspects(text: str, mended: list[str]) -> str:
     text = _noted(CONTROLS.sub("", text), text, "invisible characters", mended)
     if MOJIBAKE.search(text):
         text = _noted(_without_mojibake(text), text, "mojibake", mended)
@@ -36,9 +47,7 @@ def repaired(text: str) -> tuple[str, tuple[str, ...]]:
         text = _noted(INVISIBLE.sub("", text), text, "invisible characters", mended)
     if not text.isascii():
         text = _noted(NO_BREAK_SPACES.sub(" ", text), text, "no-break spaces", mended)
-        if not unicodedata.is_normalized("NFC", text):
-            text = _noted(unicodedata.normalize("NFC", text), text, "letters composed", mended)
-    return text, tuple(mended)
+    return text
 
 
 def _noted(after: str, before: str, what: str, mended: list[str]) -> str:
