@@ -9,6 +9,7 @@ import unicodedata
 
 from herd.foundation import UserError
 
+MAX_ROUNDS = 8  # what one mends may bring another to light: mojibake of mojibake
 # UTF-8 read as Windows-1252 or Latin-1: 'Ã©', 'â€™', 'Ð¿', 'ï»¿'.
 MOJIBAKE = re.compile(
     "[\u00c2\u00c3\u00d0\u00d1][\u0080-\u00bf]|\u00e2(\u20ac|\u0080)|\u00ef\u00bb\u00bf|\u00f0\u0178"
@@ -31,11 +32,20 @@ NO_BREAK_SPACES = re.compile("[\u00a0\u202f\u2007]")
 def repaired(text: str) -> tuple[str, tuple[str, ...]]:
     """Return the text and the names of what was mended in it."""
     mended: list[str] = []
+    for _ in range(MAX_ROUNDS):
+        before = text
+        text = _mended_once(text, mended)
+        if text == before:
+            break
+    return text, tuple(dict.fromkeys(mended))
+
+
+def _mended_once(text: str, mended: list[str]) -> str:
     if SUSPECT.search(text):
         text = _without_suspects(text, mended)
     if not unicodedata.is_normalized("NFC", text):
         text = _noted(unicodedata.normalize("NFC", text), text, "letters composed", mended)
-    return text, tuple(mended)
+    return text
 
 
 def _without_suspects(text: str, mended: list[str]) -> str:
