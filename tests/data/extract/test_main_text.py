@@ -139,3 +139,7 @@ def test_a_page_made_to_break_things_is_read_in_bounded_time(bomb):
 )
 def test_depth_is_of_elements_open_at_once(html, depth):
     assert nesting_depth(html) == depth
+
+
+def test_a_fragment_without_html_and_body_is_read_whole():
+    assert main_text(f"<p>{PROSE}</p>").text == PROSE

@@ -45,7 +45,7 @@ def main_text(html: str, *, tables: bool = True) -> MainText:
     except (ValueError, AssertionError):
         page = None
     if page is None:
-        return MainText("", "", "article")
+        return MainText(html_to_text(html), "", "all text")  # a fragment, without html and body
     titles = _titles(page)
     n_formulas = formulas_to_text(page)
     blocks = set_code_aside(page)
