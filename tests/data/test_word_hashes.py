@@ -11,7 +11,11 @@ from herd.data import word_hashes as module
 from herd.data.word_hashes import shingle_hashes, word_hashes
 
 WORD = re.compile(rb"[0-9a-z\x80-\xff]+")
-TEXT = st.text(st.sampled_from("abcZ 09.,\n-éß“”"), max_size=300)
+# Short words: a text whose words are long on average is taken character by character.
+PIECE = st.text(st.sampled_from("abcZ09.,-éß“”"), max_size=6)
+TEXT = st.lists(st.tuples(PIECE, st.sampled_from(" \n.")), max_size=60).map(
+    lambda pairs: "".join(piece + separator for piece, separator in pairs)
+)
 
 
 def plain_words(text):
