@@ -145,7 +145,8 @@ def run_peer(source: Path, folder: Path) -> tuple[set[str], float]:
     )
     started_s = time.perf_counter()
     for pipeline, n_tasks in steps:
-        LocalPipelineExecutor(pipeline, tasks=n_tasks, workers=1).run()
+        logs = str(base / "logs")  # else it writes them where the benchmark was started
+        LocalPipelineExecutor(pipeline, tasks=n_tasks, workers=1, logging_dir=logs).run()
     seconds = time.perf_counter() - started_s
     kept = set()
     for path in (base / "kept").glob("*.jsonl.gz"):
