@@ -1,5 +1,6 @@
 import hashlib
 
+import numpy as np
 import pytest
 
 
@@ -24,3 +25,27 @@ def tokenizer():
 @pytest.fixture
 def make_tokenizer():
     return ByteTokenizer
+
+
+class MemorySurveys:
+    """The surveys of a stage over parts held in memory."""
+
+    def __init__(self, parts, stage):
+        self._names = [[document.name for document in part] for part in parts]
+        self._columns = []
+        for part in parts:
+            survey = stage.open_survey()
+            survey.add(part)
+            self._columns.append({k: np.asarray(v) for k, v in survey.columns().items()})
+        self.n_parts = len(parts)
+
+    def column(self, part, name):
+        return self._columns[part][name]
+
+    def names(self, part):
+        return self._names[part]
+
+
+@pytest.fixture
+def memory_surveys():
+    return MemorySurveys

@@ -38,7 +38,7 @@ def curate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
-    """Curate a corpus: read, extract, deduplicate, filter, mix and pack, every decision on record.
+    """Curate a corpus: read, extract, deduplicate, filter and pack, every decision on record.
 
     The same command again goes on where a run was stopped.
     """
@@ -66,13 +66,13 @@ def _resolve(
 ) -> "CurationRecipe":
     from dataclasses import replace
 
-    from herd.data import PackingConfig
+    from herd.data import PackingConfig, SourceConfig
     from herd.foundation import apply_override
-    from herd.recipes import find_curation, with_sources
+    from herd.recipes import find_curation
 
     recipe = find_curation(name)
     if sources:
-        recipe = with_sources(recipe, sources)
+        recipe = replace(recipe, sources=tuple(SourceConfig(location=one) for one in sources))
     if tokenizer or vocab_size:
         packing = PackingConfig(tokenizer=str(tokenizer or ""), vocab_size=vocab_size)
         recipe = replace(recipe, packing=packing)

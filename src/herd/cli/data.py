@@ -77,7 +77,7 @@ def pack(
     _show({str(out / split): index for split, index in indexes.items()}, as_json)
 
 
-app.command(short_help="Read, extract, deduplicate, filter, mix and pack: a whole corpus.")(curate)
+app.command(short_help="Read, extract, deduplicate, filter and pack a whole corpus.")(curate)
 
 
 @app.command()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.document import Document
@@ -121,28 +120,3 @@ class CorpusStage(Protocol):
 
 
 Stage: TypeAlias = BatchStage | CorpusStage
-
-
-class MemorySurveys:
-    """Surveys held in memory, for a corpus that is small and for trying a stage out."""
-
-    def __init__(self, parts: Sequence[Sequence[Document]], stage: CorpusStage) -> None:
-        self._names = [[document.name for document in part] for part in parts]
-        self._columns = []
-        for part in parts:
-            survey = stage.open_survey()
-            survey.add(part)
-            self._columns.append({k: np.asarray(v) for k, v in survey.columns().items()})
-
-    @property
-    def n_parts(self) -> int:
-        """How many parts there are."""
-        return len(self._columns)
-
-    def column(self, part: int, name: str) -> Array:
-        """Return one column of one part."""
-        return self._columns[part][name]
-
-    def names(self, part: int) -> list[str]:
-        """Return the names of the documents of a part."""
-        return self._names[part]

@@ -5,7 +5,6 @@ Never: logic.
 """
 
 from herd.recipes.catalogue import CURATIONS, RECIPES, find_curation, find_recipe, recipe_file
-from herd.recipes.curation import with_sources
 from herd.recipes.recipe import Recipe
 
 __all__ = [
@@ -15,5 +14,4 @@ __all__ = [
     "find_curation",
     "find_recipe",
     "recipe_file",
-    "with_sources",
 ]

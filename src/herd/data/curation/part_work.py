@@ -24,7 +24,7 @@ from herd.data.stage import Outcome, RuledTransform, Survey, Transform
 from herd.foundation import UserError, atomic_file, sha256_file, write_json
 
 FAILED = "stage failed"
-A_BUG_FROM = 8  # a stage that fails on each of so many documents in a row fails altogether
+A_BUG_FROM = 8  # a stage that fails on all of a batch of so many documents fails altogether
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,6 @@ def work_on_part(
     *,
     ruling: Path | None = None,
     part_number: int = 0,
-    extra: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run a phase over the batches of a part; return its summary, which is also on disk.
 
@@ -112,7 +111,6 @@ def work_on_part(
         "stages": [step.flow.to_json() for step in steps],
         "samples": gathered.samples.to_json(),
         "distributions": {"before": before.to_json(), "after": after.to_json()},
-        **(extra or {}),
     }
     write_json(paths.summary, summary)
     return summary

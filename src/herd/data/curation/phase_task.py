@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from herd.data.curation.part_file import n_bytes_of, read_part
+from herd.data.curation.distributions import total_of
+from herd.data.curation.part_file import BATCH_BYTES, BATCH_DOCUMENTS, n_bytes_of, read_part
 from herd.data.curation.part_work import PartPaths, work_on_part
 from herd.data.curation.phases import Phase
 from herd.data.document import Document
 from herd.data.sources import ReadTask, SourceConfig, read_task
 from herd.data.tally import Tally
 from herd.foundation import read_json, write_json
-
-READ = "read"
-BATCH_BYTES = 4 << 20
-BATCH_DOCUMENTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ class _Part:
 
 
 def _done(summaries: Sequence[dict[str, Any]]) -> Done:
-    befores = [_total(summary["distributions"]["before"]) for summary in summaries]
+    befores = [total_of(summary["distributions"]["before"]) for summary in summaries]
     return Done(
         parts=tuple(summary["part"] for summary in summaries),
         documents_in=sum(documents for documents, _ in befores),
@@ -142,8 +139,3 @@ def _done(summaries: Sequence[dict[str, Any]]) -> Done:
         bytes_in=sum(n_bytes for _, n_bytes in befores),
         bytes_out=sum(summary["bytes"] for summary in summaries),
     )
-
-
-def _total(distributions: dict[str, dict[str, Sequence[int]]]) -> tuple[int, int]:
-    cells = distributions.get("kind", {}).values()
-    return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)

@@ -3,12 +3,13 @@
 In: the directory that `curate` made. Out: documents. Never: one of an unfinished corpus.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.manifest import read_manifest
-from herd.data.curation.part_file import read_part
+from herd.data.curation.part_file import read_split
 from herd.data.curation.part_work import PartPaths
 from herd.data.document import Document
 from herd.foundation import UserError, progress_bar, sha256_file
@@ -27,32 +28,23 @@ def read_corpus(directory: Path | str, *, split: str | None = None) -> Iterator[
 
     Raises UserError when the corpus is unfinished or a part is damaged.
     """
-    for paths, _ in _parts(Path(directory)):
-        for batch in read_part(paths.documents):
-            for document in batch:
-                if split is None or document.meta.get("split", "train") == split:
-                    yield document
+    for path, _ in _parts(Path(directory)):
+        yield from read_split(path, split)
 
 
 def verify_corpus(directory: Path | str) -> None:
     """Read every part and compare its digest with the manifest's. Raises UserError naming one that differs."""
-    parts = list(_parts(Path(directory)))
-    total = sum(n_bytes for _, n_bytes in parts)
+    parts = _parts(Path(directory))
+    total = sum(part["bytes"] for _, part in parts)
     with progress_bar("verifying", total, unit="B") as progress:
-        for (paths, n_bytes), sha256 in zip(parts, _digests(Path(directory)), strict=True):
-            if not paths.documents.is_file() or sha256_file(paths.documents) != sha256:
-                raise UserError(
-                    f"{paths.documents} is missing or not what was written; curate again"
-                )
-            progress.advance(n_bytes)
+        for path, part in parts:
+            if not path.is_file() or sha256_file(path) != part["sha256"]:
+                raise UserError(f"{path} is missing or not what was written; curate again")
+            progress.advance(part["bytes"])
 
 
-def _parts(directory: Path) -> Iterator[tuple[PartPaths, int]]:
+def _parts(directory: Path) -> list[tuple[Path, Mapping[str, Any]]]:
+    """The file of each part, and what the manifest says of it."""
     manifest = read_manifest(CurationDirectory(directory))
-    for part in manifest["parts"]:
-        yield PartPaths(directory / manifest["documents_path"], part["part"]), part["bytes"]
-
-
-def _digests(directory: Path) -> list[str]:
-    manifest = read_manifest(CurationDirectory(directory))
-    return [part["sha256"] for part in manifest["parts"]]
+    folder = directory / manifest["documents_path"]
+    return [(PartPaths(folder, part["part"]).documents, part) for part in manifest["parts"]]

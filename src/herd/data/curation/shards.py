@@ -4,20 +4,23 @@ In: the parts of the last phase. Out: `shards/train`, and `shards/held_out` wher
 (meta `split`), with the lineage in each index.
 """
 
+import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from herd.data.corpus import Split
 from herd.data.curation.layout import CurationDirectory
-from herd.data.curation.part_file import read_part
+from herd.data.curation.part_file import read_split
 from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phases import Phase
 from herd.data.curation.recipe import PackingConfig
 from herd.data.curation.workers import Workers
 from herd.data.document import Document
 from herd.data.merge_shards import merge_shards
+from herd.data.pack_corpus import SPLITS
 from herd.data.sample_documents import sample_documents
 from herd.data.shard_writer import write_shard
 from herd.foundation import UserError, atomic_directory, progress_bar, read_json, to_dict
@@ -26,8 +29,6 @@ from herd.tokenizer import train_bpe
 
 if TYPE_CHECKING:
     from herd.tokenizer import Tokenizer
-
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,15 @@ def pack_curated(
         return None
     documents = [PartPaths(directory.phase_path(last), part).documents for part in parts]
     tokenizer = packing.tokenizer or _train(packing, directory, documents)
+    scratch = directory.path / "phases" / "pack"
     if not directory.shards_path.exists():
-        scratch = directory.path / "phases" / "pack"
         tasks = [
             PackTask(part, path, str(tokenizer), scratch / part)
             for part, path in zip(parts, documents, strict=True)
         ]
         _pack_parts(tasks, workers)
         _assemble(directory, [task.out for task in tasks], lineage)
+    shutil.rmtree(scratch, ignore_errors=True)  # the shards hold all of it
     return {"tokenizer": str(packing.tokenizer or "tokenizer"), **_totals(directory)}
 
 
@@ -95,8 +97,7 @@ def _train(packing: PackingConfig, directory: CurationDirectory, documents: Sequ
 
 def _documents(paths: Sequence[Path], split: Split) -> Iterator[Document]:
     for path in paths:
-        for batch in read_part(path):
-            yield from (one for one in batch if one.meta.get("split", "train") == split)
+        yield from read_split(path, split)
 
 
 def _pack_parts(tasks: Sequence[PackTask], workers: Workers) -> None:
@@ -117,16 +118,10 @@ def pack_part(task: PackTask) -> None:
 
 
 def _pack_split(task: PackTask, split: Split, tokenizer: "Tokenizer", out: Path) -> None:
-    documents = _documents([task.documents], split)
+    documents = read_split(task.documents, split)
     first = next(documents, None)
-    if first is None:
-        return
-
-    def all_of_them() -> Iterator[Document]:
-        yield first
-        yield from documents
-
-    write_shard(all_of_them(), tokenizer, out)
+    if first is not None:
+        write_shard(itertools.chain([first], documents), tokenizer, out)
 
 
 def _assemble(directory: CurationDirectory, parts: Sequence[Path], lineage: dict[str, Any]) -> None:

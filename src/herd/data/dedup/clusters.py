@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from herd.data.dedup.kept_instead import STAYS, Places
 from herd.data.dedup.links import Numbers, pairs_at_once, signatures_of
 from herd.data.dedup.minhash import likeness
+from herd.data.dedup.same_key import values_of
 from herd.data.stage import Surveys
 
 SHOWN_CLUSTERS, SHOWN_MEMBERS = 200, 20
@@ -34,7 +35,7 @@ class Clusters:
         """Fill `kept`; return how many sets have more than one document."""
         members = _in_sets_of_several(roots)
         n_sets = int(np.unique(roots[members]).size)
-        lengths = self._lengths(members)
+        lengths = values_of(self.surveys, self.places, members, "n_shingles")
         for _ in range(MAX_ROUNDS):
             if not members.size:
                 break
@@ -65,15 +66,6 @@ class Clusters:
             right = signatures_of(self.surveys, self.places, others[stretch])
             found[stretch] = likeness(left, right) >= self.threshold
         return found
-
-    def _lengths(self, members: Numbers) -> Numbers:
-        lengths = np.empty(members.size, dtype=np.int64)
-        parts = self.places.part_of(members)
-        for part in np.unique(parts).tolist():
-            chosen = np.flatnonzero(parts == part)
-            column = self.surveys.column(part, "n_shingles")
-            lengths[chosen] = column[members[chosen] - self.places.starts[part]]
-        return lengths
 
 
 def write_clusters(

@@ -1,6 +1,5 @@
 """Exact duplicates: of documents with the same text the first stays, blank space around it apart."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
+from herd.data.dedup.key_ranges import key_of
 from herd.data.dedup.same_key import keep_one_of_each
 from herd.data.document import Document
 from herd.data.stage import Array, RuledTransform, Survey, Surveys
@@ -41,13 +41,7 @@ class _Keys:
         self._keys: list[int] = []
 
     def add(self, documents: Sequence[Document]) -> None:
-        self._keys += [text_key(document.text) for document in documents]
+        self._keys += [key_of(document.text.strip()) for document in documents]
 
     def columns(self) -> Mapping[str, Array]:
         return {"key": np.array(self._keys, dtype=np.uint64)}
-
-
-def text_key(text: str) -> int:
-    """Return a text's 64-bit hash, never 0."""
-    data = text.strip().encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") or 1

@@ -1,7 +1,7 @@
 """The lines of a text as 64-bit hashes, after ccNet's normalisation.
 
 Lower case, digits made 0, punctuation and spaces taken out: 'Page 3 of 17.' and 'page 5 of 12' are one.
-In: a text. Out: a hash for each line, EMPTY for one without a letter or digit.
+In: a text. Out: a hash for each line, NO_KEY for one without a letter or digit.
 """
 
 import string
@@ -9,9 +9,9 @@ import string
 import numpy as np
 from numpy.typing import NDArray
 
+from herd.data.dedup.key_ranges import NO_KEY
 from herd.data.word_hashes import span_hashes
 
-EMPTY = np.uint64(0)
 DROPPED = (string.punctuation + " \t\r\f\v\0").encode()
 DIGITS_TO_0 = bytes.maketrans(b"123456789", b"000000000")
 BEYOND_ASCII = [
@@ -34,5 +34,5 @@ def line_hashes(text: str, min_chars: int = 0) -> NDArray[np.uint64]:
     hashes[full] = np.maximum(span_hashes(data, starts[full], ends[full]), 1)
     if min_chars:
         lengths = [len(line.strip()) for line in text.split("\n")]
-        hashes[np.array(lengths) < min_chars] = EMPTY
+        hashes[np.array(lengths) < min_chars] = NO_KEY
     return hashes

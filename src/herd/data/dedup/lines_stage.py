@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.dedup.kept_instead import Places
-from herd.data.dedup.line_hashes import EMPTY, line_hashes
+from herd.data.dedup.key_ranges import NO_KEY, is_within, key_ranges
+from herd.data.dedup.line_hashes import line_hashes
 from herd.data.document import Document, Kind
 from herd.data.stage import Array, Outcome, RuledTransform, Survey, Surveys
 from herd.foundation import UserError
@@ -84,14 +85,10 @@ class LineDedup:
     ) -> NDArray[np.uint64]:
         """The sorted hashes that occur too often, counted a range of hashes at a time."""
         n_lines = sum(one.size for one in stretches)
-        n_ranges = max(1, -(-n_lines * BYTES_EACH // memory_bytes))
-        width = -(-(1 << 64) // n_ranges)
-        found = [np.empty(0, dtype=np.uint64)]
-        for number in range(n_ranges):
-            low = np.uint64(number * width)
-            high = np.uint64(min((number + 1) * width, 1 << 64) - 1)
-            within = [one[(one >= low) & (one <= high) & (one != EMPTY)] for one in stretches]
-            lines, counts = np.unique(np.concatenate([found[0], *within]), return_counts=True)
+        found = [NO_LINES]
+        for range_ in key_ranges(n_lines, BYTES_EACH, memory_bytes):
+            within = [one[is_within(one, range_)] for one in stretches]
+            lines, counts = np.unique(np.concatenate([NO_LINES, *within]), return_counts=True)
             found.append(lines[counts > self.max_occurrences])
         return np.concatenate(found)
 
@@ -102,7 +99,7 @@ class LineDedup:
         lines = document.text.split("\n")
         hashes = line_hashes(document.text, self.min_chars)
         at = np.minimum(np.searchsorted(going, hashes), going.size - 1)
-        goes = (going[at] == hashes) & (hashes != EMPTY)
+        goes = (going[at] == hashes) & (hashes != NO_KEY)
         n_gone = int(goes.sum())
         if not n_gone:
             outcome.documents.append(document)
@@ -119,7 +116,7 @@ class LineDedup:
 class _Lines:
     def __init__(self, config: LineDedup) -> None:
         self._config = config
-        self._hashes: list[NDArray[np.uint64]] = [np.empty(0, dtype=np.uint64)]
+        self._hashes: list[NDArray[np.uint64]] = [NO_LINES]
         self._n_lines: list[int] = []
 
     def add(self, documents: Sequence[Document]) -> None:

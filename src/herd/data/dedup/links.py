@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.dedup.kept_instead import Places
+from herd.data.dedup.key_ranges import DOCUMENT_BYTES, gather_keys, key_ranges
 from herd.data.dedup.minhash import Signatures, likeness
-from herd.data.dedup.same_key import BYTES_EACH, NO_KEY
 from herd.data.dedup.union_find import UnionFind
 from herd.data.stage import Surveys
 
@@ -40,7 +40,7 @@ def link_alike(
     for band in range(n_bands):
         for some, others in _candidates(surveys, places, f"band_{band:03d}", memory_bytes):
             _link(surveys, places, sets, some, others, threshold, memory_bytes)
-    step = max(memory_bytes // BYTES_EACH, 1)
+    step = max(memory_bytes // DOCUMENT_BYTES, 1)
     for begin in range(0, places.n_documents, step):
         sets.roots(begin, min(begin + step, places.n_documents))
     return parent
@@ -67,13 +67,8 @@ def _candidates(
     surveys: Surveys, places: Places, column: str, memory_bytes: int
 ) -> Iterator[tuple[Numbers, Numbers]]:
     """Pairs with the same key, a range of keys at a time."""
-    n_ranges = max(1, -(-places.n_documents * BYTES_EACH // memory_bytes))
-    width = -(-(1 << 64) // n_ranges)
-    for number in range(n_ranges):
-        low, high = number * width, min((number + 1) * width, 1 << 64) - 1
-        keys, numbers = _gather(surveys, places, column, np.uint64(low), np.uint64(high))
-        order = np.lexsort((numbers, keys))
-        keys, numbers = keys[order], numbers[order]
+    for within in key_ranges(places.n_documents, DOCUMENT_BYTES, memory_bytes):
+        keys, numbers = gather_keys(surveys, places, column, within)
         if keys.size < 2:
             continue
         same = np.r_[False, keys[1:] == keys[:-1]]
@@ -81,18 +76,6 @@ def _candidates(
         later = np.flatnonzero(same)
         yield firsts[later], numbers[later]
         yield numbers[later - 1], numbers[later]
-
-
-def _gather(
-    surveys: Surveys, places: Places, column: str, low: np.uint64, high: np.uint64
-) -> tuple[NDArray[np.uint64], Numbers]:
-    keys, numbers = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-    for part in range(surveys.n_parts):
-        found = np.asarray(surveys.column(part, column))
-        chosen = np.flatnonzero((found >= low) & (found <= high) & (found != NO_KEY))
-        keys.append(found[chosen])
-        numbers.append(chosen + places.starts[part])
-    return np.concatenate(keys), np.concatenate(numbers)
 
 
 def _link(

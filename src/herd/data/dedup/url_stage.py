@@ -1,6 +1,5 @@
 """URL deduplication: of all versions of a page the latest stays (Llama 3, section 3.1.1)."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import numpy as np
 
 from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
+from herd.data.dedup.key_ranges import NO_KEY, key_of
 from herd.data.dedup.same_key import keep_one_of_each
 from herd.data.document import Document
 from herd.data.stage import Array, RuledTransform, Survey, Surveys
@@ -82,7 +82,8 @@ class _UrlsAndTimes:
 
     def add(self, documents: Sequence[Document]) -> None:
         for document in documents:
-            self._keys.append(_key(document.meta.get("url", "")))
+            url = document.meta.get("url", "")
+            self._keys.append(key_of(normalised_url(url)) if url else int(NO_KEY))
             self._times.append(time_s(document.meta.get("date", "")))
 
     def columns(self) -> Mapping[str, Array]:
@@ -90,10 +91,3 @@ class _UrlsAndTimes:
             "key": np.array(self._keys, dtype=np.uint64),
             "time_s": np.array(self._times, dtype=np.int64),
         }
-
-
-def _key(url: str) -> int:
-    if not url:
-        return 0
-    data = normalised_url(url).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") or 1

@@ -7,6 +7,8 @@ indentation lost.
 import re
 from typing import Any
 
+from herd.data.extract.tree_text import replace_by_text
+
 MARK = "herdcodeblock{number:06d}z"
 MARKED = re.compile(r"[ \t]*herdcodeblock(\d{6})z[ \t]*")
 CODE_CLASS = re.compile(
@@ -69,11 +71,4 @@ def _drop_line_numbers(element: Any) -> None:
     for part in list(element.iter()):
         classes = (part.get("class") or "").split() if isinstance(part.tag, str) else []
         if part is not element and any(name in LINE_NUMBERS for name in classes):
-            parent, tail = part.getparent(), part.tail or ""
-            before = part.getprevious()
-            if before is None:
-                parent.text = (parent.text or "") + tail
-            else:
-                before.tail = (before.tail or "") + tail
-            part.tail = None
-            parent.remove(part)
+            replace_by_text(part, "")

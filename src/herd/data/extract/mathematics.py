@@ -7,6 +7,8 @@ drawn form and its source.
 import re
 from typing import Any
 
+from herd.data.extract.tree_text import replace_by_text
+
 TEX_ENCODINGS = ("application/x-tex", "TeX", "LaTeX", "application/x-latex")
 # What MathJax and KaTeX draw beside the source of a formula.
 DRAWN = ("MathJax", "MathJax_Preview", "MathJax_Display", "MathJax_SVG", "katex-html", "mjx-chtml")
@@ -78,18 +80,10 @@ def _is_drawn(element: Any) -> bool:
 
 def _replace(element: Any, text: str, *, display: bool) -> int:
     """Put text where an element was; return 1 if there is any."""
-    parent = element.getparent()
-    if parent is None:
+    if element.getparent() is None:
         return 0
     tex = " ".join(text.split())
     if tex and not tex.startswith(("$", "\\(", "\\[")):
         tex = f"$${tex}$$" if display else f"${tex}$"
-    put = f"{tex}{element.tail or ''}"
-    before = element.getprevious()
-    if before is None:
-        parent.text = (parent.text or "") + put
-    else:
-        before.tail = (before.tail or "") + put
-    element.tail = None
-    parent.remove(element)
+    replace_by_text(element, tex)
     return int(bool(tex))

@@ -28,7 +28,7 @@ class TextStatistics:
     def words(self) -> tuple[Counts, Counts]:
         """Where each word begins and ends, in bytes."""
         inside = np.zeros(self.bytes_N.size + 2, dtype=np.int8)
-        inside[1:-1] = ~_is_one_of(self.bytes_N, SPACES)
+        inside[1:-1] = self._not_blank
         edges = np.flatnonzero(np.diff(inside))
         return edges[::2], edges[1::2]
 
@@ -60,7 +60,7 @@ class TextStatistics:
     def digit_fraction(self) -> float:
         """The share of digits among what is not blank."""
         digits = (self.bytes_N >= ord("0")) & (self.bytes_N <= ord("9"))
-        return float(digits.sum()) / max(self._n_not_blank, 1)
+        return float(digits.sum()) / max(int(self._not_blank.sum()), 1)
 
     @cached_property
     def capital_fraction(self) -> float:
@@ -70,8 +70,11 @@ class TextStatistics:
         return float(capitals.sum()) / max(int(capitals.sum() + small.sum()), 1)
 
     @cached_property
-    def _n_not_blank(self) -> int:
-        return int((~_is_one_of(self.bytes_N, SPACES)).sum())
+    def _not_blank(self) -> Flags:
+        table = np.ones(256, dtype=np.bool_)
+        table[list(SPACES)] = False
+        flags: Flags = table[self.bytes_N]
+        return flags
 
     @cached_property
     def lines(self) -> list[str]:
@@ -98,8 +101,6 @@ class TextStatistics:
         if hashes.size <= n_words:
             return 0.0
         runs = shingle_hashes(hashes, n_words)
-        if not _has_equals(np.sort(runs)):
-            return 0.0
         _, firsts = np.unique(runs, return_index=True)
         again = np.ones(runs.size, dtype=np.bool_)
         again[firsts] = False
@@ -138,10 +139,6 @@ class TextStatistics:
         return found
 
 
-def _has_equals(ordered: Hashes) -> bool:
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
 def repeated_fractions(pieces: list[str]) -> tuple[float, float]:
     """Return the share of pieces (lines, paragraphs) that occurred before, and of their characters."""
     seen: set[str] = set()
@@ -153,13 +150,6 @@ def repeated_fractions(pieces: list[str]) -> tuple[float, float]:
         seen.add(piece)
     total = sum(map(len, pieces))
     return n_again / max(len(pieces), 1), chars_again / max(total, 1)
-
-
-def _is_one_of(bytes_N: NDArray[np.uint8], values: tuple[int, ...]) -> Flags:
-    table = np.zeros(256, dtype=np.bool_)
-    table[list(values)] = True
-    flags: Flags = table[bytes_N]
-    return flags
 
 
 def _is_letter(bytes_N: NDArray[np.uint8]) -> Flags:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from herd.data.curation import CurationDirectory, read_manifest
+from herd.data.curation.distributions import total_of
 from herd.foundation import UserError, read_json
 
 CLUSTERS = "clusters.jsonl"
@@ -35,8 +36,7 @@ class CorpusView:
 
     def total(self, which: str) -> tuple[int, int]:
         """Return documents and bytes that were `read` or `kept`."""
-        cells = self.distribution(which, "kind").values()
-        return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
+        return total_of(self.manifest["distributions"][which])
 
     def distribution(self, which: str, name: str) -> Mapping[str, Sequence[int]]:
         """Return (documents, bytes) by value of a property."""

@@ -73,9 +73,8 @@ class _Candidates:
 
     def add(self, documents: Sequence[Document]) -> None:
         for document in documents:
-            text = document.text.encode("utf-8", "surrogatepass")
             self._digests.append(hashlib.sha256(document.text.strip().encode()).digest())
-            self._n_bytes.append(len(text))
+            self._n_bytes.append(len(document.text.encode()))
             source = hashlib.sha256(document.source.encode("utf-8", "surrogateescape")).digest()
             self._sources.append(int.from_bytes(source[:8], "big"))
 
