@@ -1,9 +1,12 @@
 """The text of a page: what is kept, what goes, and pages made to break things."""
 
+import sys
+
 import pytest
 
 from herd.data.extract.main_text import main_text
 from herd.data.extract.nesting import nesting_depth
+from herd.foundation import UserError
 
 PROSE = (
     "The river rises in the hills and runs for forty miles to the sea, past mills that have stood "
@@ -143,3 +146,9 @@ def test_depth_is_of_elements_open_at_once(html, depth):
 
 def test_a_fragment_without_html_and_body_is_read_whole():
     assert main_text(f"<p>{PROSE}</p>").text == PROSE
+
+
+def test_a_missing_library_is_said_and_no_page_taken_for_empty(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
+    with pytest.raises(UserError, match="extraction needs trafilatura"):
+        main_text(page())

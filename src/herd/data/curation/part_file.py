@@ -100,6 +100,8 @@ def read_part(path: Path) -> Iterator[list[Document]]:
                 raise UserError(f"{path}: not a part of a curated corpus")
             for group in range(file.num_row_groups):
                 yield _documents(file.read_row_group(group, use_threads=False).to_pydict())
+    except UserError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         message = f"{path}: cannot be read ({type(error).__name__}); remove the directory and curate again"
         raise UserError(message) from error

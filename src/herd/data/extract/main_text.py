@@ -40,10 +40,7 @@ def main_text(html: str, *, tables: bool = True) -> MainText:
     """Return the main text of a page, empty if there is none."""
     if _is_too_much(html):
         return MainText(html_to_text(html), "", "all text")
-    try:
-        page = _parsed(html)
-    except (ValueError, AssertionError):
-        page = None
+    page = _parsed(html)
     if page is None:
         return MainText(html_to_text(html), "", "all text")  # a fragment, without html and body
     titles = _titles(page)
@@ -58,12 +55,18 @@ def _is_too_much(html: str) -> bool:
 
 
 def _parsed(html: str) -> Any:
+    """The page as a tree, None if it is none."""
     try:
         import trafilatura
-    except ImportError:
-        raise UserError("extraction needs trafilatura: pip install 'llama-herd[data]'") from None
-    # NUL ends a C string: what follows would be lost.
-    return trafilatura.load_html(html.replace("\0", ""))
+    except ImportError as error:
+        raise UserError(
+            f"extraction needs trafilatura ({error}): pip install 'llama-herd[data]'"
+        ) from None
+    try:
+        # NUL ends a C string: what follows would be lost.
+        return trafilatura.load_html(html.replace("\0", ""))
+    except (ValueError, AssertionError):
+        return None
 
 
 def _article(page: Any, tables: bool) -> str:

@@ -53,6 +53,8 @@ def read_members(stream: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[st
                 yield inside, member
     except ArchiveTrapError:
         tally.note("read", ARCHIVE_TRAP, name)
+    except UserError:  # a library is missing, which is no fault of the archive
+        raise
     except (*ARCHIVE_BROKEN, RuntimeError, NotImplementedError, ValueError):
         tally.note("read", "corrupt, truncated or encrypted archive", name)
 
