@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.document import Document
@@ -117,6 +118,18 @@ class CorpusStage(Protocol):
 
     def open(self, ruling: Path, part: int) -> RuledTransform:
         """Return the function that applies the ruling to one part's documents."""
+
+
+@runtime_checkable
+class DroppingStage(CorpusStage, Protocol):
+    """A CorpusStage that changes no document, and whose survey has a row for each in every column.
+
+    Several in a row survey in one pass over the corpus: each rules over the rows of what those
+    before it leave.
+    """
+
+    def survivors(self, ruling: Path, part: int) -> NDArray[np.bool_]:
+        """Return which of a part's documents stay, by their place in the survey."""
 
 
 Stage: TypeAlias = BatchStage | CorpusStage

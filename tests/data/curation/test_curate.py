@@ -1,6 +1,9 @@
 """From sources to a corpus: whole, continued, refused."""
 
+import contextlib
+import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from herd.data import SourceConfig
+from herd.data import ExactDedup, MinHashDedup, SourceConfig, UrlDedup
 from herd.data.cleaning.editions_stage import EditionsStage
 from herd.data.cleaning.licence_stage import LicenceStage
 from herd.data.curation import (
@@ -23,6 +26,7 @@ from herd.data.curation import (
     curate,
     read_manifest,
 )
+from herd.data.curation.decision_log import read_decisions
 from herd.data.curation.part_file import read_part
 from herd.foundation import UserError
 
@@ -137,6 +141,51 @@ def test_a_second_run_on_one_directory_is_kept_out(tmp_path, source):
         curate(recipe_of(source), out)
 
 
+def test_stages_that_share_a_pass_decide_as_they_do_one_after_the_other(
+    tmp_path, drop_word, many_copies
+):
+    between = [drop_word(word="\0", loud="\0"), *(replace_name(drop_word, n) for n in "ab")]
+    shared = (UrlDedup(), ExactDedup(), MinHashDedup())
+    apart = (between[0], shared[0], between[1], shared[1], between[2], shared[2])
+    results = []
+    for name, stages in (("shared", shared), ("apart", apart)):
+        recipe = CurationRecipe(
+            name="r",
+            sources=(SourceConfig(location=str(many_copies)),),
+            stages=stages,
+            limits=LimitsConfig(part_bytes=4096),
+        )
+        curate(recipe, tmp_path / name)
+        documents = [(d.name, d.text) for d in kept(tmp_path / name)]
+        logs = sorted((tmp_path / name).rglob("*.decisions.parquet"))
+        decisions = sorted((stage, str(one)) for log in logs for stage, one in read_decisions(log))
+        results.append((documents, decisions))
+    assert results[0] == results[1]
+    assert {stage for stage, _ in results[0][1]} == {"url", "exact", "minhash"}
+
+
+def replace_name(drop_word, name):
+    """The stage that drops a word, under another name; here it finds none."""
+    kind = type(f"Drop{name}", (drop_word,), {"name": name, "__slots__": ()})
+    return kind(word="\0", loud="\0")
+
+
+@pytest.fixture
+def many_copies(tmp_path):
+    """Documents of which many share a URL, a text, or nearly a text."""
+    dice = random.Random(0)
+    rows = []
+    for number in range(120):
+        words = [f"w{number % 40}x{i}" for i in range(60)]
+        if number % 3 == 1:
+            words[dice.randrange(60)] = "changed"
+        rows.append({"text": " ".join(words), "url": f"http://x.net/{dice.randrange(90)}"})
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    (folder / "0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
 class StopsAt:
     """Does tasks in their order and is interrupted before the second of a kind."""
 
@@ -148,6 +197,9 @@ class StopsAt:
             if self.place in str(task) and number == 1:
                 raise KeyboardInterrupt
             yield task, function(task)
+
+    def kept(self):
+        return contextlib.nullcontext(self)
 
 
 @pytest.mark.parametrize("place", ["reading", "1-editions", "rule", "packing"])
@@ -174,7 +226,7 @@ def interrupted(*_):
 KILLED = """
 import sys
 from pathlib import Path
-from herd.data import SourceConfig
+from herd.data import ExactDedup, MinHashDedup, SourceConfig, UrlDedup
 from herd.data.cleaning.editions_stage import EditionsStage
 from herd.data.cleaning.licence_stage import LicenceStage
 from herd.data.curation import CurationRecipe, LimitsConfig, OneProcess, ProcessWorkers, curate

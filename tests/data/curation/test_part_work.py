@@ -50,7 +50,7 @@ def test_documents_decisions_and_survey_lie_beside_each_other(
     )
     assert names_in(paths) == [one.name for one in documents if one.name != "d5"]
     assert [d.document for _, d in read_decisions(paths.decisions)] == ["d5"]
-    lengths = np.load(paths.survey / "length.npy")
+    lengths = np.load(paths.survey / "shortest/length.npy")
     assert lengths.tolist() == [len(one.text) for one in documents if one.name != "d5"]
     assert json.loads((paths.survey / "names.json").read_text()) == names_in(paths)
     assert summary == json.loads(paths.summary.read_text())
@@ -82,11 +82,11 @@ def test_a_stage_that_fails_on_everything_is_a_bug_and_not_hidden(tmp_path, make
 
 def test_what_a_killed_worker_left_is_done_again(tmp_path, make_documents, drop_shortest):
     paths = PartPaths(tmp_path, "00000")
-    paths.survey.mkdir(parents=True)
-    (paths.survey / "length.npy").write_bytes(b"half")
+    (paths.survey / "shortest").mkdir(parents=True)
+    (paths.survey / "shortest/length.npy").write_bytes(b"half")
     paths.documents.write_bytes(b"half")
     run(tmp_path, [make_documents(5)], [drop_shortest()])
-    assert len(np.load(paths.survey / "length.npy")) == 5
+    assert len(np.load(paths.survey / "shortest/length.npy")) == 5
 
 
 def test_a_full_disk_leaves_no_summary(tmp_path, make_documents, drop_word, monkeypatch):

@@ -18,14 +18,13 @@ from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phase_task import Done, PartPhaseTask, ReadPhaseTask, do_task
 from herd.data.curation.phases import Phase, phases_of
 from herd.data.curation.recipe import CurationRecipe, recipe_values
+from herd.data.curation.rulings import rule_all
 from herd.data.curation.shards import check_packing, pack_curated
-from herd.data.curation.survey_files import SurveyFiles
 from herd.data.curation.workers import OneProcess, Workers
 from herd.data.sources import plan_reading
 from herd.data.tally import Tally
 from herd.foundation import (
     UserError,
-    atomic_directory,
     progress_bar,
     read_json,
     remove_partials,
@@ -57,21 +56,31 @@ def curate(
             manifest: dict[str, Any] = read_json(directory.manifest_path)
             return manifest
         _remove_all_partials(directory.path)
-        workers = workers or OneProcess()
-        phases = phases_of(recipe.stages)
-        parts: list[str] = []
-        for phase in phases:
-            before = phases[phase.number - 1] if phase.number else None
-            parts = _run_phase(recipe, directory, phase, before, parts, workers)
-            if before and not keep_phases:
-                _remove_documents(directory.phase_path(before))
-        record = corpus_record(directory, values, phases)
-        shards = pack_curated(
-            recipe.packing, directory, phases[-1], parts, workers, lineage_of(record)
-        )
-        manifest = {**record, "shards": shards}
+        with (workers or OneProcess()).kept() as kept_workers:
+            manifest = _curate(recipe, directory, values, kept_workers, keep_phases=keep_phases)
         write_json(directory.manifest_path, manifest)
         return manifest
+
+
+def _curate(
+    recipe: CurationRecipe,
+    directory: CurationDirectory,
+    values: dict[str, Any],
+    workers: Workers,
+    *,
+    keep_phases: bool,
+) -> dict[str, Any]:
+    """Run all phases and pack; return the manifest."""
+    phases = phases_of(recipe.stages)
+    parts: list[str] = []
+    for phase in phases:
+        before = phases[phase.number - 1] if phase.number else None
+        parts = _run_phase(recipe, directory, phase, before, parts, workers)
+        if before and not keep_phases:
+            _remove_documents(directory.phase_path(before))
+    record = corpus_record(directory, values, phases)
+    shards = pack_curated(recipe.packing, directory, phases[-1], parts, workers, lineage_of(record))
+    return {**record, "shards": shards}
 
 
 def _claim(directory: CurationDirectory, values: dict[str, Any]) -> bool:
@@ -121,7 +130,9 @@ def _run_phase(
     if before is None:
         tasks = _reading_tasks(recipe, directory, phase)
     else:
-        _rule(recipe, directory, phase, before, parts)
+        surveys = [PartPaths(directory.phase_path(before), part).survey for part in parts]
+        ruling = directory.ruling_path(phase)
+        rule_all(phase.ruled_by, surveys, ruling, recipe.limits.memory_bytes)
         tasks = _part_tasks(directory, phase, before, parts)
     directory.phase_path(phase).mkdir(parents=True, exist_ok=True)
     done = _work(phase, tasks, workers, directory)
@@ -162,25 +173,6 @@ def _part_tasks(
         PartPhaseTask(number, part, PartPaths(there, part).documents, phase, here, ruling)
         for number, part in enumerate(parts)
     ]
-
-
-def _rule(
-    recipe: CurationRecipe,
-    directory: CurationDirectory,
-    phase: Phase,
-    before: Phase,
-    parts: Sequence[str],
-) -> None:
-    """Let the stage that begins the phase decide over what the phase before surveyed."""
-    ruling = directory.ruling_path(phase)
-    if ruling.exists():
-        return
-    assert phase.ruled_by is not None
-    there = directory.phase_path(before)
-    surveys = SurveyFiles([PartPaths(there, part).survey for part in parts])
-    with atomic_directory(ruling) as partial:
-        counts = phase.ruled_by.rule(surveys, partial, recipe.limits.memory_bytes)
-        write_json(partial / "counts.json", dict(counts))
 
 
 def _work(

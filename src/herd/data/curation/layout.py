@@ -57,7 +57,7 @@ class CurationDirectory:
         return self.path / "phases" / phase.directory_name
 
     def ruling_path(self, phase: Phase) -> Path:
-        """What the stage that begins a phase decided for the whole corpus."""
+        """What the stages that begin a phase decided for the whole corpus."""
         return self.path / "rulings" / phase.directory_name
 
     def phase_marker(self, phase: Phase) -> Path:

@@ -12,6 +12,7 @@ from herd.data.curation.funnel import StageFlow, merge_flows
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phases import Phase
+from herd.data.curation.rulings import COUNTS
 from herd.data.curation.samples import Samples
 from herd.data.tally import Tally
 from herd.foundation import UserError, installed_version, read_json, write_json
@@ -104,9 +105,9 @@ def _what_was_read(directory: CurationDirectory, phase: Phase) -> dict[str, Any]
 
 def _ruling_counts(directory: CurationDirectory, phases: Sequence[Phase]) -> dict[str, Any]:
     return {
-        phase.ruled_by.name: read_json(directory.ruling_path(phase) / "counts.json")
+        stage.name: read_json(directory.ruling_path(phase) / stage.name / COUNTS)
         for phase in phases
-        if phase.ruled_by
+        for stage in phase.ruled_by
     }
 
 

@@ -7,7 +7,7 @@ Never: a stage's failure on one document ending the run; half a part taken for a
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from herd.data.curation.funnel import StageFlow
 from herd.data.curation.part_file import PartWriter, TextSizes
 from herd.data.curation.phases import Phase
 from herd.data.curation.samples import Samples
-from herd.data.curation.survey_files import write_survey
+from herd.data.curation.survey_files import write_surveys
 from herd.data.document import Document
 from herd.data.stage import Outcome, RuledTransform, Survey, Transform
 from herd.foundation import UserError, atomic_file, sha256_file, write_json
@@ -46,7 +46,7 @@ class PartPaths:
 
     @property
     def survey(self) -> Path:
-        """What the stage that begins the next phase asked."""
+        """What the stages that begin the next phase asked."""
         return self.directory / f"part-{self.part}.survey"
 
     @property
@@ -87,7 +87,7 @@ def work_on_part(
     """
     _remove_leftovers(paths)
     steps = _steps(phase, ruling, part_number)
-    survey = phase.surveyed_by.open_survey() if phase.surveyed_by else None
+    surveys = {stage.name: stage.open_survey() for stage in phase.surveyed_by}
     gathered = _Gathered()
     before, after = Distributions(), Distributions()
     with atomic_file(paths.documents) as out, atomic_file(paths.decisions) as log:
@@ -98,11 +98,11 @@ def work_on_part(
             kept = _through(batch, steps, decisions, gathered, size_of)
             writer.write(kept, size_of)
             after.add(kept, size_of)
-            _survey(survey, kept, gathered)
+            _survey(surveys, kept, gathered)
         writer.close()
         decisions.close()
-    if survey:
-        write_survey(survey, gathered.names, paths.survey)
+    if surveys:
+        write_surveys(surveys, gathered.names, paths.survey)
     summary = {
         "part": paths.part,
         "documents": writer.n_documents,
@@ -118,10 +118,10 @@ def work_on_part(
 
 def _steps(phase: Phase, ruling: Path | None, part_number: int) -> list[_Step]:
     steps = []
-    if phase.ruled_by is not None:
+    for opener in phase.ruled_by:
         assert ruling is not None
-        ruled = phase.ruled_by.open(ruling, part_number)
-        steps.append(_Step(phase.ruled_by.name, ruled, StageFlow(phase.ruled_by.name)))
+        ruled = opener.open(ruling / opener.name, part_number)
+        steps.append(_Step(opener.name, ruled, StageFlow(opener.name)))
     for stage in phase.stages:
         steps.append(_Step(stage.name, _without_place(stage.open()), StageFlow(stage.name)))
     return steps
@@ -177,9 +177,12 @@ def _one_by_one(step: _Step, documents: Sequence[Document], first: int) -> Outco
     return whole
 
 
-def _survey(survey: Survey | None, documents: Sequence[Document], gathered: _Gathered) -> None:
-    if survey and documents:
-        survey.add(documents)
+def _survey(
+    surveys: Mapping[str, Survey], documents: Sequence[Document], gathered: _Gathered
+) -> None:
+    if surveys and documents:
+        for survey in surveys.values():
+            survey.add(documents)
         gathered.names += [document.name for document in documents]
 
 

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -31,6 +32,9 @@ class Workers(Protocol):
     ) -> Iterator[tuple[Task, Any]]:
         """Yield each task with its result, in any order."""
 
+    def kept(self) -> AbstractContextManager["Workers"]:
+        """Return the same workers, which stay between one run and the next until the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class OneProcess:
@@ -42,6 +46,10 @@ class OneProcess:
         """Yield each task with its result, in their order."""
         for task in tasks:
             yield task, function(task)
+
+    def kept(self) -> AbstractContextManager[Workers]:
+        """Return this process, which needs no starting."""
+        return contextlib.nullcontext(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,37 @@ class ProcessWorkers:
 
         Raises UserError when a task's worker died three times: it was killed, or ran out of memory.
         """
+        with self.kept() as workers:
+            yield from workers.run(function, tasks)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[Workers]:
+        """Start the processes; stop them at the end, or kill them when something went wrong."""
+        before = set(multiprocessing.active_children())
+        processes = _Processes(self.n_workers, self.recipe_file)
+        try:
+            yield processes
+        except BaseException:
+            processes.pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.kill()
+            raise
+        processes.pool.shutdown()
+
+
+class _Processes:
+    """Processes that wait for tasks; a pool of which one dies gives way to a new one."""
+
+    def __init__(self, n_workers: int, recipe_file: str) -> None:
+        self._n_workers, self._recipe_file = n_workers, recipe_file
+        self.pool = self._new_pool()
+
+    def kept(self) -> AbstractContextManager[Workers]:
+        return contextlib.nullcontext(self)
+
+    def run(
+        self, function: Callable[[Task], Any], tasks: Sequence[Task]
+    ) -> Iterator[tuple[Task, Any]]:
         waiting = [(task, 1) for task in reversed(tasks)]
         while waiting:
             yield from self._run_until_broken(function, waiting)
@@ -74,37 +113,27 @@ class ProcessWorkers:
         self, function: Callable[[Task], Any], waiting: list[tuple[Task, int]]
     ) -> Iterator[tuple[Task, Any]]:
         running: dict[Future[Any], tuple[Task, int]] = {}
-        with self._pool() as pool:
-            while waiting or running:
-                try:
-                    # No more than can run: when a worker dies, these few are the suspects.
-                    while waiting and len(running) < self.n_workers:
-                        future = pool.submit(function, waiting[-1][0])
-                        running[future] = waiting.pop()
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        result = future.result()
-                        yield running.pop(future)[0], result
-                except BrokenProcessPool:
-                    waiting += [_again(task, attempt) for task, attempt in running.values()]
-                    return
+        while waiting or running:
+            try:
+                # No more than can run: when a worker dies, these few are the suspects.
+                while waiting and len(running) < self._n_workers:
+                    future = self.pool.submit(function, waiting[-1][0])
+                    running[future] = waiting.pop()
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = future.result()
+                    yield running.pop(future)[0], result
+            except BrokenProcessPool:
+                waiting += [_again(task, attempt) for task, attempt in running.values()]
+                self.pool = self._new_pool()
+                return
 
-    @contextlib.contextmanager
-    def _pool(self) -> Iterator[ProcessPoolExecutor]:
+    def _new_pool(self) -> ProcessPoolExecutor:
         # Not forked from a process with threads, which could leave a lock held for ever.
         context = multiprocessing.get_context("forkserver")
-        before = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(
-            self.n_workers, context, initializer=_begin_worker, initargs=(self.recipe_file,)
+        return ProcessPoolExecutor(
+            self._n_workers, context, initializer=_begin_worker, initargs=(self._recipe_file,)
         )
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - before:
-                child.kill()
-            raise
-        pool.shutdown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +173,10 @@ class RayWorkers:
             if mistake:
                 raise UserError(mistake)
             yield tasks[row["number"]], value
+
+    def kept(self) -> AbstractContextManager[Workers]:
+        """Return the cluster, which stays by itself."""
+        return contextlib.nullcontext(self)
 
     def _connected(self) -> Any:
         try:

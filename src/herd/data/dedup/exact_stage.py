@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
+from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead, survivors_of
 from herd.data.dedup.key_ranges import key_of
 from herd.data.dedup.same_key import keep_one_of_each
 from herd.data.document import Document
@@ -34,6 +35,10 @@ class ExactDedup:
     def open(self, ruling: Path, part: int) -> RuledTransform:
         """Return the function that leaves a part's duplicates out."""
         return open_kept_instead(ruling, part, "same text")
+
+    def survivors(self, ruling: Path, part: int) -> NDArray[np.bool_]:
+        """Return which documents of a part stay."""
+        return survivors_of(ruling, part)
 
 
 class _Keys:

@@ -87,6 +87,16 @@ def open_kept_instead(ruling: Path, part: int, reason: str) -> RuledTransform:
     return transform
 
 
+def survivors_of(ruling: Path, part: int) -> NDArray[np.bool_]:
+    """Return which documents of a part stay."""
+    starts = json.loads((ruling / PARTS).read_text(encoding="utf-8"))
+    begin, end = starts[part], starts[part + 1]
+    if begin == end:
+        return np.empty(0, dtype=np.bool_)
+    stays: NDArray[np.bool_] = np.load(ruling / KEPT, mmap_mode="r")[begin:end] == STAYS
+    return stays
+
+
 def _write_names(ruling: Path, surveys: Surveys, places: Places, kept: NDArray[np.int64]) -> None:
     """Write, for each part, the names of its documents that are kept instead of others."""
     stands_for_others = np.zeros(places.n_documents, dtype=np.bool_)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from herd.data.dedup.clusters import Clusters, write_clusters
-from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
+from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead, survivors_of
 from herd.data.dedup.links import link_alike
 from herd.data.dedup.minhash import band_keys, signatures
 from herd.data.document import Document, Kind
@@ -68,6 +69,10 @@ class MinHashDedup:
     def open(self, ruling: Path, part: int) -> RuledTransform:
         """Return the function that leaves a part's near-duplicates out."""
         return open_kept_instead(ruling, part, "near-duplicate")
+
+    def survivors(self, ruling: Path, part: int) -> NDArray[np.bool_]:
+        """Return which documents of a part stay."""
+        return survivors_of(ruling, part)
 
 
 class _Signatures:

@@ -8,8 +8,9 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
-from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead
+from herd.data.dedup.kept_instead import Places, kept_instead, open_kept_instead, survivors_of
 from herd.data.dedup.key_ranges import NO_KEY, key_of
 from herd.data.dedup.same_key import keep_one_of_each
 from herd.data.document import Document
@@ -44,6 +45,10 @@ class UrlDedup:
     def open(self, ruling: Path, part: int) -> RuledTransform:
         """Return the function that leaves a part's older versions out."""
         return open_kept_instead(ruling, part, "same URL")
+
+    def survivors(self, ruling: Path, part: int) -> NDArray[np.bool_]:
+        """Return which documents of a part stay."""
+        return survivors_of(ruling, part)
 
 
 def normalised_url(url: str) -> str:

@@ -95,7 +95,7 @@ def _list_of(path: Path) -> list[dict[str, Any]]:
 
 def _clusters(directory: Path) -> list[dict[str, Any]]:
     clusters = []
-    for path in sorted(directory.glob(f"rulings/*/{CLUSTERS}")):
+    for path in sorted(directory.glob(f"rulings/*/*/{CLUSTERS}")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 row = json.loads(line)
