@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from herd.data import word_hashes as module
-from herd.data.word_hashes import shingle_hashes, word_hashes
+from herd.data.word_hashes import (
+    lower_bytes,
+    run_hashes,
+    shingle_hashes,
+    word_hashes,
+    word_spans,
+)
 
 WORD = re.compile(rb"[0-9a-z\x80-\xff]+")
 # Short words: a text whose words are long on average is taken character by character.
@@ -62,3 +68,34 @@ def test_a_language_without_spaces_is_taken_by_characters():
 def test_a_text_without_words_has_no_hashes(text):
     assert word_hashes(text).size == 0
     assert shingle_hashes(word_hashes(text), 5).size == 0
+
+
+@given(st.text(max_size=40), st.integers(0, 40))
+def test_lower_bytes_are_those_of_the_lowered_text(text, n_ascii):
+    whole = text + "Abc Z" * n_ascii
+    assert lower_bytes(whole) == whole.lower().encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0130 abc DEF " * 9, "\u03a3\u0391\u03a3 " + "a" * 99, "\ud800 A" * 9]
+)
+def test_letters_whose_lower_case_is_longer_or_depends_on_neighbours_are_lowered(text):
+    for whole in (text, text + "plain words " * 30):
+        assert lower_bytes(whole) == whole.lower().encode("utf-8", "surrogatepass")
+
+
+@given(TEXT)
+def test_spans_cut_the_words_out(text):
+    data = lower_bytes(text)
+    starts, ends = word_spans(np.frombuffer(data, dtype=np.uint8))
+    found = [data[a:b].decode() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    assert found == plain_words(text)
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.integers(1, 20))
+def test_equal_runs_and_only_they_have_equal_hashes(numbers, n_words):
+    words = np.array([0x9E3779B97F4A7C15 * (n + 1) % 2**64 for n in numbers], dtype=np.uint64)
+    runs = [tuple(numbers[i : i + n_words]) for i in range(len(numbers) - n_words + 1)]
+    hashes = run_hashes(words, n_words).tolist()
+    assert len(hashes) == len(runs)
+    assert len(set(zip(runs, hashes, strict=True))) == len(set(runs)) == len(set(hashes))

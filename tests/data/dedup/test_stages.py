@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from herd.data import ExactDedup, LineDedup, MinHashDedup, UrlDedup
-from herd.data.dedup.line_hashes import line_hashes
+from herd.data.dedup.line_hashes import BEYOND_ASCII, line_hashes
 from herd.data.dedup.url_stage import normalised_url, time_s
 from herd.foundation import UserError
 
@@ -165,6 +165,18 @@ def test_paragraphs_keep_one_break_and_short_lines_can_be_spared(apply, make):
     texts = [f"{'abcdefghi'[n] * 4}\n\nHAMLET.\n\nmore {'abcdefghi'[n]}" for n in range(9)]
     assert apply(LineDedup(), make(texts))[0][0].text == "aaaa\n\nmore a\n"
     assert apply(LineDedup(min_chars=10), make(texts), n_parts=2)[0][0].text == texts[0]
+
+
+def marks_taken_out(text):
+    """The plain way: one mark after the other."""
+    for mark in BEYOND_ASCII:
+        text = text.replace(mark, "")
+    return text
+
+
+@given(st.text(st.sampled_from("aÉ1.\n‘’—、！\u00a0 ¢中😀\u2012"), max_size=60))
+def test_marks_beyond_ascii_count_for_nothing(text):
+    assert line_hashes(text).tolist() == line_hashes(marks_taken_out(text)).tolist()
 
 
 @given(st.text(st.sampled_from("aB1 .-\n'"), max_size=60))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from herd.data import Document, ExtractStage
 from herd.data.extract.markdown import without_markdown
-from herd.data.extract.repair import repaired
+from herd.data.extract.repair import SUSPECT, has_suspects, repaired
 
 
 def run(text, kind="prose", name="a.txt"):
@@ -107,3 +107,8 @@ def test_mended_text_is_composed_and_mending_again_changes_nothing(text):
     assert unicodedata.is_normalized("NFC", once)
     assert "\r" not in once and "\0" not in once
     assert repaired(once)[0] == once
+
+
+@given(st.text(st.sampled_from("aÂ\x9f\u00a0é’\u2028\ufeff\ue000😀\ud800\udc00"), max_size=6))
+def test_the_table_knows_what_the_pattern_knows(text):
+    assert has_suspects(text) == bool(SUSPECT.search(text))

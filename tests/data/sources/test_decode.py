@@ -1,11 +1,12 @@
 import codecs
 import random
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from herd.data.sources.decode import decode, replace_surrogates
+from herd.data.sources.decode import MAX_CONTROL_FRACTION, decode, replace_surrogates
 
 
 @given(st.text())
@@ -14,6 +15,15 @@ def test_utf_8_is_read_as_it_was_written(text):
     if decoded is not None:  # texts full of control characters pass for binary
         expected = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         assert decoded == (expected, "utf-8")
+
+
+NAIVE_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+
+
+@given(st.text(st.sampled_from("a\x01\x7f\x80\x9f\xa0\xc2é\u0100’😀"), max_size=400))
+def test_a_text_is_binary_by_its_share_of_control_characters(text):
+    n_controls = len(NAIVE_CONTROL.findall(text))
+    assert (decode(text.encode()) is None) == (n_controls > MAX_CONTROL_FRACTION * len(text))
 
 
 @pytest.mark.parametrize(

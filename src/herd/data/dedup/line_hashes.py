@@ -5,28 +5,26 @@ In: a text. Out: a hash for each line, NO_KEY for one without a letter or digit.
 """
 
 import string
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.dedup.key_ranges import NO_KEY
-from herd.data.word_hashes import span_hashes
+from herd.data.word_hashes import lower_bytes, span_hashes
 
 DROPPED = (string.punctuation + " \t\r\f\v\0").encode()
 DIGITS_TO_0 = bytes.maketrans(b"123456789", b"000000000")
-BEYOND_ASCII = [
-    character.encode() for character in "‘’“”„«»–—…·•‹›¡¿、。，：；！？（）\u00a0\u200b"
-]
+BEYOND_ASCII = "‘’“”„«»–—…·•‹›¡¿、。，：；！？（）\u00a0\u200b"
 LINE_END = 10
 
 
 def line_hashes(text: str, min_chars: int = 0) -> NDArray[np.uint64]:
     """Return the hash of each line; a line shorter than `min_chars` counts as empty."""
-    plain = text.lower().encode("utf-8", "surrogatepass").translate(DIGITS_TO_0, DROPPED)
-    if not plain.isascii():
-        for character in BEYOND_ASCII:
-            plain = plain.replace(character, b"")
+    plain = lower_bytes(text).translate(DIGITS_TO_0, DROPPED)
     data = np.frombuffer(plain, dtype=np.uint8)
+    if not plain.isascii():
+        data = _without_marks(data)
     breaks = np.flatnonzero(data == LINE_END)
     starts, ends = np.r_[0, breaks + 1], np.r_[breaks, data.size]
     hashes = np.zeros(starts.size, dtype=np.uint64)
@@ -36,3 +34,29 @@ def line_hashes(text: str, min_chars: int = 0) -> NDArray[np.uint64]:
         lengths = [len(line.strip()) for line in text.split("\n")]
         hashes[np.array(lengths) < min_chars] = NO_KEY
     return hashes
+
+
+def _without_marks(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take out the marks beyond ASCII, all in one pass, found by their first bytes."""
+    kept = np.ones(data.size, dtype=np.bool_)
+    for lead, codes in _marks().items():
+        n_bytes = 2 if lead < 0xE0 else 3
+        at = np.flatnonzero(data == lead)
+        at = at[at + n_bytes <= data.size]
+        found = data[at].astype(np.int32)
+        for i in range(1, n_bytes):
+            found = found << 8 | data[at + i]
+        at = at[np.isin(found, codes)]
+        for i in range(n_bytes):
+            kept[at + i] = False
+    return data[kept]
+
+
+@lru_cache(maxsize=1)
+def _marks() -> dict[int, list[int]]:
+    """The marks as numbers (their bytes end to end), by their first byte."""
+    marks: dict[int, list[int]] = {}
+    for character in BEYOND_ASCII:
+        code = character.encode()
+        marks.setdefault(code[0], []).append(int.from_bytes(code, "big"))
+    return marks

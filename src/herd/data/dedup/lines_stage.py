@@ -8,6 +8,7 @@ In: hashes of lines. Out: for each bucket the sorted hashes of those that go. Ne
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,11 +71,15 @@ class LineDedup:
         """Return the function that removes the lines from a part's documents."""
         start = json.loads((ruling / BUCKETS).read_text(encoding="utf-8"))[part]
 
+        @lru_cache(maxsize=2)  # a part may lie in two buckets
+        def going_of(bucket: int) -> NDArray[np.uint64]:
+            going: NDArray[np.uint64] = np.load(ruling / f"bucket-{bucket:05d}.npy", mmap_mode="r")
+            return going
+
         def transform(documents: Sequence[Document], first: int) -> Outcome:
             outcome = Outcome()
             for place, document in enumerate(documents, start=start + first):
-                bucket = place // self.bucket_documents
-                going = np.load(ruling / f"bucket-{bucket:05d}.npy", mmap_mode="r")
+                going = going_of(place // self.bucket_documents)
                 self._without(document, going, outcome)
             return outcome
 

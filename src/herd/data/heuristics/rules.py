@@ -12,6 +12,7 @@ from herd.data.heuristics.stop_words import count_stop_words
 from herd.data.heuristics.text_statistics import TextStatistics, repeated_fractions
 
 Broken = tuple[str, str]  # reason, detail
+FIRST_WORDS = 1000  # in which nearly every text has its stop words
 BULLETS = ("•", "-", "*", "·", "‣", "▪", "●", "–")
 ELLIPSES = ("...", "…")
 TERMINAL = (".", "!", "?", '"', "”", "’", "।", "。", "…", ":", ")")
@@ -115,7 +116,10 @@ class StopWordRule:
 
     def broken(self, text: TextStatistics, language: str) -> Iterator[Broken]:
         """Yield the bound if the text has fewer."""
-        found = count_stop_words(text.hashed_words, language)
+        words = text.hashed_words
+        found = count_stop_words(words[:FIRST_WORDS], language)
+        if found is not None and found < self.min_stop_words:
+            found = count_stop_words(words, language)
         if found is not None:
             yield from _below("stop words", found, self.min_stop_words)
 

@@ -27,9 +27,9 @@ class TextStatistics:
     @cached_property
     def words(self) -> tuple[Counts, Counts]:
         """Where each word begins and ends, in bytes."""
-        inside = np.zeros(self.bytes_N.size + 2, dtype=np.int8)
+        inside = np.zeros(self.bytes_N.size + 2, dtype=np.bool_)
         inside[1:-1] = self._not_blank
-        edges = np.flatnonzero(np.diff(inside))
+        edges = np.flatnonzero(inside[1:] != inside[:-1])
         return edges[::2], edges[1::2]
 
     @property
@@ -40,15 +40,17 @@ class TextStatistics:
     @cached_property
     def mean_word_chars(self) -> float:
         """Characters in a word, on average; 0 without words."""
-        starts_char = (self.bytes_N & 0xC0) != 0x80
-        chars = self._in_words(starts_char)
-        return float(chars.mean()) if chars.size else 0.0
+        in_words = self._not_blank & ((self.bytes_N & 0xC0) != 0x80)
+        return int(np.count_nonzero(in_words)) / self.n_words if self.n_words else 0.0
 
     @cached_property
     def alphabetic_fraction(self) -> float:
         """The share of words with a letter in them."""
-        letters = self._in_words(_is_letter(self.bytes_N))
-        return float((letters > 0).mean()) if letters.size else 0.0
+        if not self.n_words:
+            return 0.0
+        sums = np.concatenate([[0], np.cumsum(_is_letter(self.bytes_N), dtype=np.int64)])
+        starts, ends = self.words
+        return float((sums[ends] > sums[starts]).mean())
 
     @cached_property
     def symbols_per_word(self) -> float:
@@ -73,7 +75,7 @@ class TextStatistics:
     def _not_blank(self) -> Flags:
         table = np.ones(256, dtype=np.bool_)
         table[list(SPACES)] = False
-        flags: Flags = table[self.bytes_N]
+        flags: Flags = table.take(self.bytes_N)
         return flags
 
     @cached_property
@@ -130,13 +132,6 @@ class TextStatistics:
         runs = np.sort(shingle_hashes(self.hashed_words, n_words))
         begins = np.flatnonzero(np.r_[True, runs[1:] != runs[:-1], True])
         return int(np.diff(begins).max())
-
-    def _in_words(self, flags: Flags) -> Counts:
-        """How many flags are set in each word."""
-        sums = np.concatenate([[0], np.cumsum(flags, dtype=np.int64)])
-        starts, ends = self.words
-        found: Counts = sums[ends] - sums[starts]
-        return found
 
 
 def repeated_fractions(pieces: list[str]) -> tuple[float, float]:

@@ -13,8 +13,9 @@ BYTE_ORDER_MARKS = (
 )
 # Text holds tabs, line ends and form feeds, and next to nothing else below the space.
 MAX_CONTROL_FRACTION = 0.005
-CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+CONTROLS = bytes([*range(0x09), 0x0B, *range(0x0E, 0x20), 0x7F])
+UPPER_CONTROL_LEAD = b"\xc2"
+UPPER_CONTROL = re.compile(rb"\xc2[\x80-\x9f]")  # U+0080 to U+009F
 
 
 def decode(data: bytes) -> tuple[str, str] | None:
@@ -30,20 +31,27 @@ def decode(data: bytes) -> tuple[str, str] | None:
             text = data.decode(attempt).removeprefix("\ufeff")
         except UnicodeDecodeError:
             continue
-        return None if _is_binary(text) else (_with_plain_line_ends(text), attempt)
+        as_utf8 = data if attempt == "utf-8" else text.encode("utf-8", "surrogatepass")
+        return None if _is_binary(as_utf8, len(text)) else (_with_plain_line_ends(text), attempt)
     return None
 
 
 def replace_surrogates(text: str) -> tuple[str, int]:
     """Join surrogate pairs that JSON escapes left apart; put U+FFFD for lone ones and count them."""
-    if not LONE_SURROGATE.search(text):
+    try:
+        text.encode("utf-16-le")  # five times as fast as a search
         return text, 0
+    except UnicodeEncodeError:
+        pass
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return joined, joined.count("\ufffd") - text.count("\ufffd")
 
 
-def _is_binary(text: str) -> bool:
-    return sum(1 for _ in CONTROL.finditer(text)) > MAX_CONTROL_FRACTION * len(text)
+def _is_binary(as_utf8: bytes, n_chars: int) -> bool:
+    n_controls = len(as_utf8) - len(as_utf8.translate(None, CONTROLS))
+    if UPPER_CONTROL_LEAD in as_utf8:
+        n_controls += len(UPPER_CONTROL.findall(as_utf8))
+    return n_controls > MAX_CONTROL_FRACTION * n_chars
 
 
 def _with_plain_line_ends(text: str) -> str:
