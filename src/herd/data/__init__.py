@@ -36,7 +36,7 @@ from herd.data.heuristics import (
 )
 from herd.data.inspection import Fate, corpus_summary, show_corpus, why, write_corpus_page
 from herd.data.loader import Loader
-from herd.data.mix import HeldOutStage
+from herd.data.mix import LLAMA3_MIX, HeldOutStage, MixStage
 from herd.data.pack_corpus import pack_corpus
 from herd.data.privacy import DirtyWordFilter, DomainFilter, PiiRedactor, find_pii
 from herd.data.sample_documents import sample_documents
@@ -48,6 +48,7 @@ from herd.data.stage import BatchStage, CorpusStage, Decision, Outcome
 from herd.data.tally import Tally
 
 __all__ = [
+    "LLAMA3_MIX",
     "Batch",
     "BatchStage",
     "CleaningConfig",
@@ -74,6 +75,7 @@ __all__ = [
     "MainText",
     "MinCharsStage",
     "MinHashDedup",
+    "MixStage",
     "OneProcess",
     "Outcome",
     "OutlierFilter",

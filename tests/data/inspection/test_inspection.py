@@ -12,6 +12,7 @@ from herd.data import (
     CurationRecipe,
     ExactDedup,
     MinCharsStage,
+    MixStage,
     SourceConfig,
     corpus_summary,
     curate,
@@ -119,3 +120,36 @@ def test_pieces_of_a_change_make_both_texts(before, after):
 def test_an_excerpt_is_short_and_hides_nothing():
     assert excerpt("x" * 10_000, 10) == "x" * 10 + "…"
     assert excerpt("a\u202eb\0c") == "a\ufffdb\ufffdc"
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(
+            json.dumps({"text": f"text {n}", "topic": "[b]a" if n else "<i>"}) + "\n"
+            for n in range(4)
+        )
+    )
+    recipe = CurationRecipe(
+        name="mixed",
+        sources=(SourceConfig(location=str(tmp_path / "rows.jsonl"), meta_fields=("topic",)),),
+        stages=(MixStage(by="topic", weights=(("<i>", 1.0), ("*", 1.0))),),
+    )
+    curate(recipe, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_the_mix_is_shown_with_its_epochs(mixed, tmp_path):
+    out = io.StringIO()
+    show_corpus(mixed, Console(file=out, width=120))
+    assert "group: [b]a" in out.getvalue() and "2.00" in out.getvalue()
+    write_corpus_page(mixed, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "The mix" in page and "&lt;i&gt;" in page and "<i>" not in page
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"by_group": 1}', '{"by_group": {"a": {}}}'])
+def test_a_damaged_mix_is_left_out(mixed, tmp_path, content):
+    (mixed / "rulings/1-mix/mix/mix.json").write_text(content)
+    write_corpus_page(mixed, tmp_path / "page.html")
+    assert "The mix" not in (tmp_path / "page.html").read_text()

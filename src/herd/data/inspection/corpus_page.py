@@ -11,6 +11,7 @@ from typing import Any
 from herd.data.inspection.corpus_figures import draw_distributions, draw_funnel
 from herd.data.inspection.corpus_view import CorpusView, view_corpus
 from herd.data.inspection.excerpt import excerpt, sample_groups
+from herd.data.inspection.mix_rows import COLUMNS
 from herd.foundation import (
     PageTable,
     format_bytes,
@@ -36,6 +37,7 @@ def write_corpus_page(directory: Path | str, out: Path | str) -> None:
         funnel=draw_funnel(view),
         stages=_stages(view),
         distributions=draw_distributions(view),
+        mix=PageTable(columns=COLUMNS, rows=view.mix) if view.mix else None,
         clusters=_clusters(view),
         unread=_unread(view),
         read_counts=_read_counts(view),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from herd.data.inspection.corpus_view import CorpusView, view_corpus
+from herd.data.inspection.mix_rows import COLUMNS
 from herd.foundation import format_bytes, format_count
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def show_corpus(directory: Path | str, console: "Console") -> None:
     """Print the funnel and the distributions. Raises UserError when the corpus is unfinished or damaged."""
     view = view_corpus(directory)
     console.print(_funnel(view))
+    if view.mix:
+        console.print(_mix(view))
     for name in ("language", "topic", "source", "kind"):
         kept = view.distribution("kept", name)
         if len(kept) > 1:
@@ -45,6 +48,17 @@ def _funnel(view: CorpusView) -> Any:
         for what in ("dropped", "changed"):
             for reason, n_documents in sorted(row[what].items(), key=lambda item: -item[1]):
                 table.add_row("", f"{what}: {reason}", f"{n_documents:,}", "")
+    return table
+
+
+def _mix(view: CorpusView) -> Any:
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    first, *others = COLUMNS
+    table = Table(first, *(Column(name, justify="right") for name in others))
+    for row in view.mix:
+        table.add_row(*map(Text, row))  # a group's name may look like markup
     return table
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from herd.data.curation import CurationDirectory, read_manifest
 from herd.data.curation.distributions import total_of
+from herd.data.inspection.mix_rows import mix_rows
 from herd.foundation import UserError, read_json
 
 CLUSTERS = "clusters.jsonl"
@@ -26,6 +27,7 @@ class CorpusView:
     manifest: Mapping[str, Any]
     samples: Sequence[Mapping[str, Any]]
     clusters: Sequence[Mapping[str, Any]]
+    mix: Sequence[Sequence[str]]
     timings: Mapping[str, Any]
 
     @property
@@ -57,7 +59,11 @@ def view_corpus(directory: Path | str) -> CorpusView:
     samples = _list_of(layout.samples_path)
     timings = read_json(layout.timings_path) if layout.timings_path.exists() else {}
     return CorpusView(
-        manifest, samples, _clusters(layout.path), timings if isinstance(timings, dict) else {}
+        manifest=manifest,
+        samples=samples,
+        clusters=_clusters(layout.path),
+        mix=mix_rows(layout.path),
+        timings=timings if isinstance(timings, dict) else {},
     )
 
 
