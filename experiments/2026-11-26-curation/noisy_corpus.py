@@ -45,7 +45,9 @@ def write_noisy(folder: Path, *, clean_bytes: int, seed: int) -> dict[str, int]:
     kinds = {
         "clean": [_furnished(text, dice) if dice.random() < 0.5 else text for text in clean],
         "exact copies": [dice.choice(clean[: len(clean) // 4]) for _ in range(len(clean) // 2)],
-        "near copies": [_near(dice.choice(clean[: len(clean) // 4]), dice) for _ in range(len(clean))],
+        "near copies": [
+            _near(dice.choice(clean[: len(clean) // 4]), dice) for _ in range(len(clean))
+        ],
         "scrambled": [_scrambled(text, dice) for text in clean[: len(clean) // 4]],
         "logs": [_log(dice) for _ in range(len(clean) // 4)],
         "encoded": [_encoded(dice) for _ in range(len(clean) // 4)],
@@ -100,7 +102,9 @@ def _log(dice: random.Random) -> str:
 
 def _encoded(dice: random.Random) -> str:
     return "\n".join(
-        "".join(dice.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", k=76))
+        "".join(
+            dice.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", k=76)
+        )
         for _ in range(dice.randrange(60, 240))
     )
 

@@ -37,16 +37,16 @@ def test_what_is_packed_can_be_inspected(texts, tokenizer_directory, tmp_path, c
     assert json.loads(capsys.readouterr().out) == packed
     shards = [packed[str(out / split)] for split in ("train", "held_out")]
     assert sum(shard["n_documents"] for shard in shards) == 6
-    assert shards[0]["statistics"]["counts"]["deduplicate"]["exact duplicate"] == 1
+    assert shards[0]["statistics"]["counts"]["exact"]["same text"] == 1
 
 
 def test_the_table_names_what_was_left_out(texts, tokenizer_directory, tmp_path, capsys):
     assert pack(texts, tokenizer_directory, tmp_path / "packed") == 0
     shown = capsys.readouterr().out
-    assert "exact duplicate" in shown
+    assert "same text" in shown
     assert "train" in shown and "held_out" in shown
     assert run(["data", "inspect", str(tmp_path / "packed" / "train")]) == 0
-    assert "exact duplicate" in capsys.readouterr().out
+    assert "same text" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

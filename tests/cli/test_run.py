@@ -54,7 +54,7 @@ def test_a_run_ends_with_samples_and_the_commands_to_go_on_with(
     assert printed.out.count("--- ") == 3
     assert f"herd generate {out / 'model'}" in printed.out
     assert str(out / "report.html") in printed.out
-    assert "[3/5] training" in printed.err and "[3/5]" not in printed.out
+    assert "[4/6] training" in printed.err and "[4/6]" not in printed.out
     assert run(["run", *arguments(text, out, steps=6), "--json"]) == 0
     again = capsys.readouterr()
     assert json.loads(again.out)["was_done"] is True

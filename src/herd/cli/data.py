@@ -62,8 +62,13 @@ def pack(
     as_json: AsJson = False,
 ) -> None:
     """Clean, deduplicate, split and tokenize SOURCES into shards for training."""
-    from herd.data import CleaningConfig, pack_corpus, prepare
-    from herd.tokenizer import load
+    from herd.data import (
+        CleaningConfig,
+        CurationRecipe,
+        PackingConfig,
+        cleaning_stages,
+        pack_sources,
+    )
 
     config = CleaningConfig(
         strip_licences=not keep_licences,
@@ -71,9 +76,13 @@ def pack(
         min_chars=min_chars,
         held_out_fraction=held_out,
     )
-    opened = load(tokenizer)
-    corpus = prepare(_sources(locations, include, exclude, text_field), config)
-    indexes = pack_corpus(corpus, opened, out, replace=replace)
+    recipe = CurationRecipe(
+        name="pack",
+        sources=tuple(_sources(locations, include, exclude, text_field)),
+        stages=cleaning_stages(config),
+        packing=PackingConfig(tokenizer=str(tokenizer)),
+    )
+    indexes = pack_sources(recipe, out, replace_shards=replace)
     _show({str(out / split): index for split, index in indexes.items()}, as_json)
 
 

@@ -7,7 +7,7 @@ Never: models other than its classifiers; a batch that depends on anything but s
 from herd.data.batch import Batch
 from herd.data.classify import LanguageStage, identify
 from herd.data.cleaning import EditionsStage, LicenceStage, MinCharsStage
-from herd.data.corpus import CleaningConfig, Corpus, prepare
+from herd.data.cleaning_config import CleaningConfig, cleaning_stages
 from herd.data.curation import (
     CurationRecipe,
     LimitsConfig,
@@ -16,9 +16,13 @@ from herd.data.curation import (
     ProcessWorkers,
     RayWorkers,
     Workers,
+    corpus_text,
     curate,
     is_corpus,
+    pack_corpus,
+    pack_sources,
     read_corpus,
+    require_documents,
     verify_corpus,
 )
 from herd.data.dedup import ExactDedup, LineDedup, MinHashDedup, UrlDedup
@@ -36,10 +40,8 @@ from herd.data.heuristics import (
 )
 from herd.data.inspection import Fate, corpus_summary, show_corpus, why, write_corpus_page
 from herd.data.loader import Loader
-from herd.data.mix import LLAMA3_MIX, HeldOutStage, MixStage
-from herd.data.pack_corpus import pack_corpus
+from herd.data.mix import HeldOutStage, MixStage, llama3_mix
 from herd.data.privacy import DirtyWordFilter, DomainFilter, PiiRedactor, find_pii
-from herd.data.sample_documents import sample_documents
 from herd.data.shard_index import ShardIndex
 from herd.data.shard_reader import ShardReader
 from herd.data.shard_writer import pack
@@ -48,12 +50,10 @@ from herd.data.stage import BatchStage, CorpusStage, Decision, Outcome
 from herd.data.tally import Tally
 
 __all__ = [
-    "LLAMA3_MIX",
     "Batch",
     "BatchStage",
     "CleaningConfig",
     "CodeRule",
-    "Corpus",
     "CorpusStage",
     "CurationRecipe",
     "Decision",
@@ -93,19 +93,22 @@ __all__ = [
     "Tally",
     "UrlDedup",
     "Workers",
+    "cleaning_stages",
     "corpus_summary",
+    "corpus_text",
     "curate",
     "fetch_sources",
     "find_pii",
     "identify",
     "is_corpus",
+    "llama3_mix",
     "main_text",
     "pack",
     "pack_corpus",
-    "prepare",
+    "pack_sources",
     "read_corpus",
     "read_documents",
-    "sample_documents",
+    "require_documents",
     "show_corpus",
     "verify_corpus",
     "why",

@@ -32,6 +32,21 @@ class RunDirectory:
         return self.path / "environment.json"
 
     @property
+    def corpus_path(self) -> Path:
+        """The curated corpus, with a decision for every document and a page about it."""
+        return self.path / "corpus"
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The tokenizer that was trained on the corpus, or a copy of the one that was named."""
+        return self.path / "tokenizer"
+
+    @property
+    def shards_path(self) -> Path:
+        """The packed text: `train` and `held_out`."""
+        return self.path / "shards"
+
+    @property
     def metrics_path(self) -> Path:
         """One JSON object per logged step."""
         return self.path / "metrics.jsonl"

@@ -4,7 +4,7 @@ In: a plan or packed shards, a run directory. Out: tokenizer, shards, checkpoint
 Never: a loop of its own.
 """
 
-from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
+from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, curation_of, make_tokenizer
 from herd.pretraining.initial import train_initial
 from herd.pretraining.initial_config import InitialConfig, MakeGenerate, PackedText
 from herd.pretraining.pipeline import (
@@ -23,6 +23,7 @@ __all__ = [
     "Plan",
     "RunResult",
     "TokenizerConfig",
+    "curation_of",
     "make_tokenizer",
     "open_packed_text",
     "run_on_shards",

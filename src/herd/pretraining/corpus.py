@@ -1,12 +1,14 @@
-"""From sources to what training needs first: the tokenizer that the corpus is packed with.
+"""From sources to what training needs first: a clean corpus, and the tokenizer that it is packed with.
 
-In: sources, how to clean them, a vocabulary size or an existing tokenizer. Out: a tokenizer.
+In: sources, how to clean them, a vocabulary size or an existing tokenizer. Out: a curation recipe; a
+tokenizer.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
-from herd.data import CleaningConfig, Corpus, SourceConfig, sample_documents
+from herd.data import CleaningConfig, CurationRecipe, SourceConfig, cleaning_stages, corpus_text
 from herd.foundation import UserError
 from herd.tokenizer import Tokenizer, train_bpe
 from herd.tokenizer import load as load_tokenizer
@@ -49,11 +51,17 @@ class TokenizerConfig:
             raise UserError(f"tokenizer.train_bytes must not be negative: {self.train_bytes}")
 
 
-def make_tokenizer(config: TokenizerConfig, corpus: Corpus) -> Tokenizer:
-    """Load the tokenizer that the config names, or train one on the corpus's training documents."""
+def curation_of(config: CorpusConfig) -> CurationRecipe:
+    """Return how the corpus is curated."""
+    stages = cleaning_stages(config.cleaning)
+    return CurationRecipe(name="corpus", sources=config.sources, stages=stages)
+
+
+def make_tokenizer(config: TokenizerConfig, corpus: Path) -> Tokenizer:
+    """Load the tokenizer that the config names, or train one on the training documents of a corpus.
+
+    Raises UserError when the corpus has no document.
+    """
     if config.path:
         return load_tokenizer(config.path)
-    documents = corpus.documents("train")
-    share = config.train_bytes / max(corpus.n_bytes("train"), 1) if config.train_bytes else 1.0
-    texts = (document.text for document in sample_documents(documents, share))
-    return train_bpe(texts, vocab_size=config.vocab_size)
+    return train_bpe(corpus_text(corpus, config.train_bytes), vocab_size=config.vocab_size)

@@ -1,18 +1,18 @@
-"""The pipeline of one run: text, tokenizer, shards, training, exported model, report.
+"""The pipeline of one run: corpus, tokenizer, shards, training, exported model, report.
 
 In: a plan, a run directory. Out: everything in that directory; each step is skipped when its result
 is already there, so a run that was stopped anywhere goes on where it was.
 Never: a recipe by name, or the engine that generates (it is handed in as a function).
 """
 
-import functools
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from herd.data import Corpus, ShardReader, pack_corpus, prepare
+from herd.data import ShardReader, curate, pack_corpus, require_documents, write_corpus_page
 from herd.foundation import (
     RunDirectory,
     UserError,
@@ -27,7 +27,7 @@ from herd.foundation import (
     write_json,
 )
 from herd.model import ModelConfig, Transformer, parameter_count, save_hf
-from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, make_tokenizer
+from herd.pretraining.corpus import CorpusConfig, TokenizerConfig, curation_of, make_tokenizer
 from herd.pretraining.initial import check_fit, train_initial
 from herd.pretraining.initial_config import InitialConfig, MakeGenerate, PackedText
 from herd.pretraining.run_claim import SUMMARY_FILE, Claim, claim_run
@@ -36,6 +36,8 @@ from herd.pretraining.run_report import write_run_report
 from herd.tokenizer import Tokenizer
 from herd.tokenizer import load as load_tokenizer
 from herd.training import Outcome
+
+CORPUS_PAGE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,9 +71,9 @@ def run_pipeline(
     """
 
     def get_text(log: RunLog) -> PackedText:
-        read_corpus = functools.cache(lambda: prepare(plan.corpus.sources, plan.corpus.cleaning))
-        tokenizer = _tokenizer_step(plan, run, log, read_corpus)
-        return _packing_step(run, log, tokenizer, read_corpus)
+        _corpus_step(plan, run, log)
+        tokenizer = _tokenizer_step(plan, run, log)
+        return _packing_step(run, log, tokenizer)
 
     return _in_claimed_run(plan, run, get_text, resume=resume, make_generate=make_generate)
 
@@ -119,7 +121,7 @@ def _in_claimed_run(
 def _train_and_finish(
     plan: Plan, run: RunDirectory, log: RunLog, text: PackedText, make_generate: MakeGenerate
 ) -> RunResult:
-    log.say(f"[3/5] training to {format_count(plan.initial.loop.horizon_tokens)} tokens")
+    log.say(f"[4/6] training to {format_count(plan.initial.loop.horizon_tokens)} tokens")
     started = time.monotonic()
     model, outcome = train_initial(
         plan.model, plan.initial, text, run, log, make_generate=make_generate
@@ -138,28 +140,39 @@ def _announcement(plan: Plan, run: RunDirectory, claim: Claim) -> str:
     return f"{what}, into {run.path}"
 
 
-def _tokenizer_step(
-    plan: Plan, run: RunDirectory, log: RunLog, read_corpus: Callable[[], Corpus]
-) -> Tokenizer:
-    path = run.path / "tokenizer"
+def _corpus_step(plan: Plan, run: RunDirectory, log: RunLog) -> None:
+    path = run.corpus_path
+    if (path / CORPUS_PAGE).exists() or run.shards_path.exists():
+        log.say("[1/6] corpus: there already")
+        return
+    log.say("[1/6] curating the corpus")
+    curate(curation_of(plan.corpus), path)
+    try:
+        require_documents(path)
+    except UserError:
+        shutil.rmtree(path)  # so that the same command works when there is something to read
+        raise
+    write_corpus_page(path, path / CORPUS_PAGE)
+
+
+def _tokenizer_step(plan: Plan, run: RunDirectory, log: RunLog) -> Tokenizer:
+    path = run.tokenizer_path
     if path.exists():
-        log.say("[1/5] tokenizer: there already")
+        log.say("[2/6] tokenizer: there already")
     else:
-        log.say("[1/5] tokenizer")
+        log.say("[2/6] tokenizer")
         with atomic_directory(path) as partial:
-            make_tokenizer(plan.tokenizer, read_corpus()).save(partial)
+            make_tokenizer(plan.tokenizer, run.corpus_path).save(partial)
     return load_tokenizer(path)
 
 
-def _packing_step(
-    run: RunDirectory, log: RunLog, tokenizer: Tokenizer, read_corpus: Callable[[], Corpus]
-) -> PackedText:
-    path = run.path / "shards"
+def _packing_step(run: RunDirectory, log: RunLog, tokenizer: Tokenizer) -> PackedText:
+    path = run.shards_path
     if path.exists():
-        log.say("[2/5] packed text: there already")
+        log.say("[3/6] packed text: there already")
     else:
-        log.say("[2/5] packing the text")
-        pack_corpus(read_corpus(), tokenizer, path)
+        log.say("[3/6] packing the text")
+        pack_corpus(run.corpus_path, run.tokenizer_path, path)
     text = open_packed_text(path, tokenizer)
     held_out = format_count(text.held_out.n_tokens) if text.held_out else "none"
     log.say(
@@ -199,9 +212,9 @@ def _stopped(run: RunDirectory, log: RunLog, outcome: Outcome) -> RunResult:
 
 def _export_step(run: RunDirectory, log: RunLog, model: Transformer, tokenizer: Tokenizer) -> None:
     if run.model_path.exists():
-        log.say("[4/5] exported model: there already")
+        log.say("[5/6] exported model: there already")
         return
-    log.say(f"[4/5] exporting the model to {run.model_path}")
+    log.say(f"[5/6] exporting the model to {run.model_path}")
     save_hf(model, run.model_path, tokenizer=tokenizer)
 
 
@@ -213,7 +226,7 @@ def _report_step(
     text: PackedText,
     make_generate: MakeGenerate,
 ) -> RunResult:
-    log.say(f"[5/5] writing the report to {run.report_path}")
+    log.say(f"[6/6] writing the report to {run.report_path}")
     generate = make_generate(model, text.tokenizer)
     samples = [
         {"prompt": prompt, "text": generate(prompt)} for prompt in plan.initial.sample_prompts

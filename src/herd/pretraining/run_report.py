@@ -68,4 +68,23 @@ def _lineage(text: PackedText) -> dict[str, Any]:
         "training text": f"sha256:{text.train.index.sha256}",
         "held-out text": f"sha256:{text.held_out.index.sha256}" if text.held_out else None,
         "initial weights": "random, from the seed in the configuration",
+        **_curation(text.train.index.statistics),
     }
+
+
+def _curation(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the text comes from and what each stage of curation was set to; parts by their digests."""
+    sources = {
+        source["location"]: _without_defaults(source) for source in statistics.get("sources", ())
+    }
+    stages = {
+        stage["stage"]: {"version": stage["version"], **stage["settings"], **stage.get("files", {})}
+        for stage in statistics.get("stages", ())
+    }
+    parts = {part["part"]: f"sha256:{part['sha256']}" for part in statistics.get("parts", ())}
+    found = {"sources": sources, "stages of curation": stages, "parts of the corpus": parts}
+    return {name: table for name, table in found.items() if table}
+
+
+def _without_defaults(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in source.items() if value and name != "location"}

@@ -4,15 +4,15 @@
 Gopher, C4 and FineWeb; `books` is what `make demo` reads.
 """
 
+from dataclasses import replace
+
 from herd.data import (
     CurationRecipe,
-    EditionsStage,
     ExactDedup,
     ExtractStage,
     HeldOutStage,
     HeuristicFilter,
     LanguageStage,
-    LicenceStage,
     LineDedup,
     MinHashDedup,
     OutlierFilter,
@@ -20,6 +20,7 @@ from herd.data import (
     SourceConfig,
     UrlDedup,
 )
+from herd.pretraining import curation_of
 from herd.recipes.demo import demo
 
 
@@ -45,13 +46,4 @@ def web() -> CurationRecipe:
 
 def books() -> CurationRecipe:
     """Return the curation of plays, poems and the standard library: what `make demo` reads."""
-    return CurationRecipe(
-        name="books",
-        sources=demo().corpus.sources,
-        stages=(
-            LicenceStage(),
-            ExactDedup(),
-            EditionsStage(),
-            HeldOutStage(),
-        ),
-    )
+    return replace(curation_of(demo().corpus), name="books")

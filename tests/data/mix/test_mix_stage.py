@@ -5,8 +5,7 @@ from collections import Counter
 
 import pytest
 
-from herd.data import Document, MixStage
-from herd.data.mix import LLAMA3_MIX
+from herd.data import Document, MixStage, llama3_mix
 from herd.data.mix.groups import group_of
 from herd.foundation import UserError
 
@@ -113,7 +112,7 @@ def test_the_papers_four_kinds_are_told_by_labels(fields, group):
 
 
 def test_the_papers_mix_adds_up_to_one():
-    assert sum(weight for _, weight in LLAMA3_MIX) == pytest.approx(1.0)
+    assert sum(weight for _, weight in llama3_mix().weights) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

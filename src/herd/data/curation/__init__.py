@@ -7,6 +7,12 @@ that does not, the funnel, and shards. Never: what a stage does.
 from herd.data.curation.curate import curate
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.manifest import read_manifest
+from herd.data.curation.pack_corpus import (
+    corpus_text,
+    pack_corpus,
+    pack_sources,
+    require_documents,
+)
 from herd.data.curation.read_corpus import is_corpus, read_corpus, verify_corpus
 from herd.data.curation.recipe import CurationRecipe, LimitsConfig, PackingConfig
 from herd.data.curation.workers import OneProcess, ProcessWorkers, RayWorkers, Workers
@@ -20,9 +26,13 @@ __all__ = [
     "ProcessWorkers",
     "RayWorkers",
     "Workers",
+    "corpus_text",
     "curate",
     "is_corpus",
+    "pack_corpus",
+    "pack_sources",
     "read_corpus",
     "read_manifest",
+    "require_documents",
     "verify_corpus",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.manifest import corpus_record, lineage_of
+from herd.data.curation.nothing_left import nothing_left
 from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phase_task import Done, PartPhaseTask, ReadPhaseTask, do_task
 from herd.data.curation.phases import Phase, phases_of
@@ -79,6 +80,8 @@ def _curate(
         if before and not keep_phases:
             _remove_documents(directory.phase_path(before))
     record = corpus_record(directory, values, phases)
+    if recipe.packing and not any(part["documents"] for part in record["parts"]):
+        raise UserError(nothing_left(record))
     shards = pack_curated(recipe.packing, directory, phases[-1], parts, workers, lineage_of(record))
     return {**record, "shards": shards}
 

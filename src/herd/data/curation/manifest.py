@@ -36,6 +36,7 @@ def corpus_record(
         "recipe": recipe,
         "read": _what_was_read(directory, phases[0]),
         "funnel": [flow.to_json() for rows in summaries for flow in _flows(rows)],
+        "examples": samples.names(),
         "rulings": _ruling_counts(directory, phases),
         "distributions": {
             "read": _distribution(summaries[0], "before"),
@@ -63,7 +64,7 @@ def lineage_of(record: Mapping[str, Any]) -> dict[str, Any]:
         "sources": record["recipe"]["sources"],
         "stages": record["recipe"]["stages"],
         "counts": counts,
-        "names": record["read"]["names"],
+        "names": {**record["read"]["names"], **record["examples"]},
         "parts": record["parts"],
     }
 

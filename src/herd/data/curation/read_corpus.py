@@ -28,13 +28,13 @@ def read_corpus(directory: Path | str, *, split: str | None = None) -> Iterator[
 
     Raises UserError when the corpus is unfinished or a part is damaged.
     """
-    for path, _ in _parts(Path(directory)):
+    for path, _ in corpus_parts(directory):
         yield from read_split(path, split)
 
 
 def verify_corpus(directory: Path | str) -> None:
     """Read every part and compare its digest with the manifest's. Raises UserError naming one that differs."""
-    parts = _parts(Path(directory))
+    parts = corpus_parts(directory)
     total = sum(part["bytes"] for _, part in parts)
     with progress_bar("verifying", total, unit="B") as progress:
         for path, part in parts:
@@ -43,8 +43,11 @@ def verify_corpus(directory: Path | str) -> None:
             progress.advance(part["bytes"])
 
 
-def _parts(directory: Path) -> list[tuple[Path, Mapping[str, Any]]]:
-    """The file of each part, and what the manifest says of it."""
-    manifest = read_manifest(CurationDirectory(directory))
-    folder = directory / manifest["documents_path"]
+def corpus_parts(directory: Path | str) -> list[tuple[Path, Mapping[str, Any]]]:
+    """Return the file of each part, and what the manifest says of it.
+
+    Raises UserError when the corpus is unfinished.
+    """
+    manifest = read_manifest(CurationDirectory(Path(directory)))
+    folder = Path(directory) / manifest["documents_path"]
     return [(PartPaths(folder, part["part"]).documents, part) for part in manifest["parts"]]

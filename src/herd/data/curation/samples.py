@@ -75,6 +75,15 @@ class Samples:
             for sample in chosen
         ]
 
+    def names(self) -> dict[str, dict[str, list[str]]]:
+        """Return, by stage and reason, what befell whom: `b.txt: 91% of it in a.txt`."""
+        named: dict[str, dict[str, list[str]]] = {}
+        for (stage, action, reason), chosen in sorted(self._chosen.items()):
+            if action != KEPT:
+                shown = [f"{one.document}: {one.detail}".removesuffix(": ") for one in chosen]
+                named.setdefault(stage, {})[reason] = shown
+        return named
+
     def add_json(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Merge what `to_json` of another part gave."""
         for row in rows:

@@ -6,22 +6,20 @@ In: the parts of the last phase. Out: `shards/train`, and `shards/held_out` wher
 
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from herd.data.corpus import Split
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.part_file import read_split
 from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phases import Phase
 from herd.data.curation.recipe import PackingConfig
+from herd.data.curation.training_text import training_text
 from herd.data.curation.workers import Workers
-from herd.data.document import Document
+from herd.data.document import SPLITS, Split
 from herd.data.merge_shards import merge_shards
-from herd.data.pack_corpus import SPLITS
-from herd.data.sample_documents import sample_documents
 from herd.data.shard_writer import write_shard
 from herd.foundation import UserError, atomic_directory, progress_bar, read_json, to_dict
 from herd.tokenizer import load as load_tokenizer
@@ -71,12 +69,8 @@ def pack_curated(
     tokenizer = packing.tokenizer or _train(packing, directory, documents)
     scratch = directory.path / "phases" / "pack"
     if not directory.shards_path.exists():
-        tasks = [
-            PackTask(part, path, str(tokenizer), scratch / part)
-            for part, path in zip(parts, documents, strict=True)
-        ]
-        _pack_parts(tasks, workers)
-        _assemble(directory, [task.out for task in tasks], lineage)
+        with atomic_directory(directory.shards_path) as partial:
+            pack_parts(documents, Path(tokenizer), scratch, partial, workers, lineage)
     shutil.rmtree(scratch, ignore_errors=True)  # the shards hold all of it
     return {"tokenizer": str(packing.tokenizer or "tokenizer"), **_totals(directory)}
 
@@ -86,25 +80,35 @@ def _train(packing: PackingConfig, directory: CurationDirectory, documents: Sequ
     path = directory.tokenizer_path
     if path.exists():
         return path
-    n_bytes = sum(len(document.text) for document in _documents(documents, "train"))
-    share = packing.train_bytes / max(n_bytes, 1) if packing.train_bytes else 1.0
-    chosen = sample_documents(_documents(documents, "train"), share)
-    tokenizer = train_bpe((document.text for document in chosen), vocab_size=packing.vocab_size)
+    texts = training_text(documents, packing.train_bytes)
+    tokenizer = train_bpe(texts, vocab_size=packing.vocab_size)
     with atomic_directory(path) as partial:
         tokenizer.save(partial)
     return path
 
 
-def _documents(paths: Sequence[Path], split: Split) -> Iterator[Document]:
-    for path in paths:
-        yield from read_split(path, split)
+def pack_parts(
+    documents: Sequence[Path],
+    tokenizer: Path,
+    scratch: Path,
+    out: Path,
+    workers: Workers,
+    lineage: dict[str, Any],
+) -> None:
+    """Tokenize the files of a corpus's parts, each into `scratch`, and put them together in `out`.
 
-
-def _pack_parts(tasks: Sequence[PackTask], workers: Workers) -> None:
+    What lies in `scratch` already is not done again. The caller makes `out` appear in one step.
+    """
+    tasks = [
+        PackTask(part, path, str(tokenizer), scratch / part)
+        for path in documents
+        for part in (path.stem.removeprefix("part-"),)
+    ]
     total = sum(task.documents.stat().st_size for task in tasks)
     with progress_bar("packing", total, unit="B") as progress:
         for task, _ in workers.run(pack_part, tasks):
             progress.advance(task.documents.stat().st_size)
+    _assemble([task.out for task in tasks], out, lineage)
 
 
 def pack_part(task: PackTask) -> None:
@@ -124,12 +128,11 @@ def _pack_split(task: PackTask, split: Split, tokenizer: "Tokenizer", out: Path)
         write_shard(itertools.chain([first], documents), tokenizer, out)
 
 
-def _assemble(directory: CurationDirectory, parts: Sequence[Path], lineage: dict[str, Any]) -> None:
-    with atomic_directory(directory.shards_path) as partial:
-        for split in SPLITS:
-            shards = [part / split for part in parts if (part / split).exists()]
-            if shards or split == "train":
-                merge_shards(shards, partial / split, statistics=lineage)
+def _assemble(parts: Sequence[Path], out: Path, lineage: dict[str, Any]) -> None:
+    for split in SPLITS:
+        shards = [part / split for part in parts if (part / split).exists()]
+        if shards or split == "train":
+            merge_shards(shards, out / split, statistics=lineage)
 
 
 def _totals(directory: CurationDirectory) -> dict[str, Any]:

@@ -4,8 +4,7 @@ In: documents with their labels. Out: each marked with its split; fewer or more 
 Never: a held-out document sampled, or a document in both splits.
 """
 
-from herd.data.mix.groups import LLAMA3_MIX
 from herd.data.mix.held_out_stage import HeldOutStage
-from herd.data.mix.mix_stage import MixStage
+from herd.data.mix.mix_stage import MixStage, llama3_mix
 
-__all__ = ["LLAMA3_MIX", "HeldOutStage", "MixStage"]
+__all__ = ["HeldOutStage", "MixStage", "llama3_mix"]

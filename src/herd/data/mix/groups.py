@@ -11,8 +11,6 @@ Grouping = Literal["source", "language", "topic", "knowledge"]
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 UNKNOWN = "unknown"
 MAX_GROUP_CHARS = 200
-# Llama 3, section 3.1.2: the final mix, by tokens.
-LLAMA3_MIX = (("general", 0.50), ("reasoning", 0.25), ("code", 0.17), ("multilingual", 0.08))
 REASONING_TOPICS = frozenset({"reasoning", "mathematics", "math"})
 MIN_SCORE = 0.5  # from which a detector's score counts
 

@@ -124,6 +124,12 @@ class MixStage:
             outcome.count("copies", n_copies - 1)
 
 
+def llama3_mix() -> MixStage:
+    """Return the final mix of Llama 3 (section 3.1.2), by text: the paper gives it by tokens."""
+    shares = (("general", 0.50), ("reasoning", 0.25), ("code", 0.17), ("multilingual", 0.08))
+    return MixStage(by="knowledge", weights=shares)
+
+
 def _is_held_out(document: Document) -> bool:
     return document.meta.get("split") == "held_out"
 
