@@ -18,6 +18,7 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from herd.data import main_text
@@ -51,6 +52,7 @@ def main() -> None:
         "benchmark": "extraction",
         "f1": ours["f1"],
         "peer_f1": peer["f1"],
+        "peer_version": version("trafilatura"),
         **halves,
         "precision": ours["precision"],
         "recall": ours["recall"],

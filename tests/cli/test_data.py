@@ -89,7 +89,7 @@ def pages(tmp_path):
 
 
 def curate(pages, out, *more):
-    settings = ["--set", "stages.6.repetition=none", "--set", "stages.3.threshold=1.0"]
+    settings = ["--set", "stages.7.repetition=none", "--set", "stages.3.threshold=1.0"]
     command = ["data", "curate", "web", "--source", str(pages), "--out", str(out)]
     return run([*command, *settings, *more])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from herd.cli.curate import curate
+from herd.cli.data_contamination import contamination
 from herd.cli.inspect_corpus import inspect_corpus
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def pack(
 
 
 app.command(short_help="Read, extract, deduplicate, filter and pack a whole corpus.")(curate)
+
+
+app.command(short_help="How much of each benchmark stands in a corpus.")(contamination)
 
 
 @app.command()

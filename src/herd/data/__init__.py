@@ -8,6 +8,21 @@ from herd.data.batch import Batch
 from herd.data.classify import LanguageStage, identify
 from herd.data.cleaning import EditionsStage, LicenceStage, MinCharsStage
 from herd.data.cleaning_config import CleaningConfig, cleaning_stages
+from herd.data.contamination import (
+    BenchmarkGrams,
+    ContaminationStage,
+    Example,
+    GainEstimate,
+    ModelGain,
+    TextOverlap,
+    ThresholdGain,
+    contamination_report,
+    estimate_gain,
+    example_score,
+    read_examples,
+    read_seen,
+    show_contamination,
+)
 from herd.data.curation import (
     CurationRecipe,
     LimitsConfig,
@@ -25,7 +40,7 @@ from herd.data.curation import (
     require_documents,
     verify_corpus,
 )
-from herd.data.dedup import ExactDedup, LineDedup, MinHashDedup, UrlDedup
+from herd.data.dedup import ExactDedup, LineDedup, MinHashDedup, SpanDedup, UrlDedup
 from herd.data.document import Document
 from herd.data.extract import ExtractStage, MainText, main_text
 from herd.data.heuristics import (
@@ -52,8 +67,10 @@ from herd.data.tally import Tally
 __all__ = [
     "Batch",
     "BatchStage",
+    "BenchmarkGrams",
     "CleaningConfig",
     "CodeRule",
+    "ContaminationStage",
     "CorpusStage",
     "CurationRecipe",
     "Decision",
@@ -62,8 +79,10 @@ __all__ = [
     "DomainFilter",
     "EditionsStage",
     "ExactDedup",
+    "Example",
     "ExtractStage",
     "Fate",
+    "GainEstimate",
     "HeldOutStage",
     "HeuristicFilter",
     "LanguageStage",
@@ -76,6 +95,7 @@ __all__ = [
     "MinCharsStage",
     "MinHashDedup",
     "MixStage",
+    "ModelGain",
     "OneProcess",
     "Outcome",
     "OutlierFilter",
@@ -89,14 +109,20 @@ __all__ = [
     "ShardIndex",
     "ShardReader",
     "SourceConfig",
+    "SpanDedup",
     "StopWordRule",
     "Tally",
+    "TextOverlap",
+    "ThresholdGain",
     "UrlDedup",
     "Workers",
     "cleaning_stages",
+    "contamination_report",
     "corpus_summary",
     "corpus_text",
     "curate",
+    "estimate_gain",
+    "example_score",
     "fetch_sources",
     "find_pii",
     "identify",
@@ -108,7 +134,10 @@ __all__ = [
     "pack_sources",
     "read_corpus",
     "read_documents",
+    "read_examples",
+    "read_seen",
     "require_documents",
+    "show_contamination",
     "show_corpus",
     "verify_corpus",
     "why",

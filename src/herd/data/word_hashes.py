@@ -44,7 +44,7 @@ def lower_bytes(text: str) -> bytes:
 
 def word_spans(data: Bytes) -> tuple[Places, Places]:
     """Return where each word of UTF-8 bytes begins and ends, in order; both empty without words."""
-    starts, ends = _words(data)
+    starts, ends = spans_between_spaces(data)
     if starts.size and data.size > MAX_MEAN_WORD_BYTES * starts.size:
         starts, ends = _characters(data)
     return starts, ends
@@ -81,30 +81,35 @@ def run_hashes(words: Hashes, n_words: int) -> Hashes:
 
     Other values than shingle_hashes has, in about log2(n_words) steps: runs of 1, 2, 4, ... are joined.
     """
-    n_runs = max(words.size - n_words + 1, 0)
+    n_runs = words.size - n_words + 1
+    if n_runs <= 0:
+        return np.empty(0, dtype=np.uint64)
     hashes, power, length = words, 1, 0
-    joined = np.full(n_runs, n_words, dtype=np.uint64)
-    while n_runs:
+    joined: Hashes | None = None
+    while True:
         if n_words & power:
-            joined = _join(joined, hashes[length : length + n_runs])
+            more = hashes[length : length + n_runs]
+            joined = more if joined is None else _join(joined, more)
             length += power
-        if length == n_words:
-            break
+        if length == n_words and joined is not None:
+            return joined
         hashes = _join(hashes[:-power], hashes[power:])
         power *= 2
-    return joined
 
 
 def _join(first: Hashes, second: Hashes) -> Hashes:
     mixed: Hashes = first * MIX_1
-    mixed ^= mixed >> np.uint64(29)
+    shifted = mixed >> np.uint64(29)
+    mixed ^= shifted
     mixed += second
     mixed *= MIX_2
-    mixed ^= mixed >> np.uint64(32)
+    np.right_shift(mixed, np.uint64(32), out=shifted)
+    mixed ^= shifted
     return mixed
 
 
-def _words(data: Bytes) -> tuple[Places, Places]:
+def spans_between_spaces(data: Bytes) -> tuple[Places, Places]:
+    """Return where each run of word bytes begins and ends, whatever the language."""
     inside = np.zeros(data.size + 2, dtype=np.bool_)
     inside[1:-1] = np.frombuffer(data.tobytes().translate(_word_byte_table()), dtype=np.bool_)
     edges = np.flatnonzero(inside[1:] != inside[:-1])
@@ -123,10 +128,14 @@ def _hash_block(data: Bytes, starts: Places, ends: Places) -> Hashes:
     begin, end = int(starts[0]), int(ends[-1])
     powers, inverses = _powers(max(end - begin, BLOCK_BYTES))
     sums = np.zeros(end - begin + 1, dtype=np.uint64)
-    np.cumsum(
-        (data[begin:end].astype(np.uint64) + np.uint64(1)) * powers[: end - begin], out=sums[1:]
-    )
-    spans: Hashes = (sums[ends - begin] - sums[starts - begin]) * inverses[starts - begin]
+    terms = sums[1:]
+    np.add(data[begin:end], np.uint64(1), out=terms)
+    terms *= powers[: end - begin]
+    np.cumsum(terms, out=terms)
+    starts, ends = starts - begin, ends - begin
+    spans: Hashes = sums.take(ends)
+    spans -= sums.take(starts)
+    spans *= inverses.take(starts)
     spans ^= spans >> np.uint64(31)
     spans *= MIX_2
     return spans

@@ -18,6 +18,7 @@ from herd.data import (
     OutlierFilter,
     PiiRedactor,
     SourceConfig,
+    SpanDedup,
     UrlDedup,
 )
 from herd.pretraining import curation_of
@@ -35,6 +36,7 @@ def web() -> CurationRecipe:
             ExactDedup(),
             MinHashDedup(),  # document-level, over the whole corpus
             LineDedup(),  # lines seen more than 6 times in a bucket of 30M documents
+            SpanDedup(),  # within a document
             LanguageStage(),
             HeuristicFilter(),  # duplicated n-grams, symbols, digits, length, stop words
             OutlierFilter(),  # KL divergence of the token distribution

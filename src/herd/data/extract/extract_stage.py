@@ -18,12 +18,14 @@ MAX_TITLE_CHARS = 300
 class ExtractStage:
     """Extract the main text of pages (Llama 3, section 3.1.1); mend all text.
 
-    `tables` keeps the cells of tables. A page's title goes into meta `title`.
+    `tables` keeps the cells of tables, `pictures` the alternative text of pictures. A page's title goes
+    into meta `title`.
     """
 
     name: ClassVar[str] = "extract"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tables: bool = True
+    pictures: bool = True
     strip_markdown: bool = True
     repair: bool = True
 
@@ -42,13 +44,14 @@ class ExtractStage:
         return transform
 
     def _extract(self, document: Document, outcome: Outcome) -> None:
-        found = main_text(document.text, tables=self.tables)
+        found = main_text(document.text, tables=self.tables, pictures=self.pictures)
         text = repaired(found.text)[0] if self.repair else found.text
         if not text.strip():
             outcome.drop(document, "no main text", f"{len(document.text)} characters of HTML")
             return
         outcome.count("formulas", found.n_formulas)
         outcome.count("code blocks", found.n_code_blocks)
+        outcome.count("pictures", found.n_pictures)
         title = {"title": found.title[:MAX_TITLE_CHARS]} if found.title else {}
         extracted = replace(document, text=text, kind="prose", meta={**document.meta, **title})
         detail = f"{len(text)} of {len(document.text)} characters"

@@ -15,6 +15,7 @@ from herd.data.extract.code_blocks import put_code_back, set_code_aside
 from herd.data.extract.furniture import without_furniture
 from herd.data.extract.mathematics import formulas_to_text
 from herd.data.extract.nesting import nesting_depth
+from herd.data.extract.pictures import pictures_to_text
 from herd.data.sources.html_text import html_to_text
 from herd.foundation import UserError
 
@@ -34,10 +35,14 @@ class MainText:
     how: str
     n_formulas: int = 0
     n_code_blocks: int = 0
+    n_pictures: int = 0
 
 
-def main_text(html: str, *, tables: bool = True) -> MainText:
-    """Return the main text of a page, empty if there is none."""
+def main_text(html: str, *, tables: bool = True, pictures: bool = True) -> MainText:
+    """Return the main text of a page, empty if there is none.
+
+    `tables` keeps the cells of tables, `pictures` the alternative text of pictures.
+    """
     if _is_too_much(html):
         return MainText(html_to_text(html), "", "all text")
     page = _parsed(html)
@@ -45,9 +50,11 @@ def main_text(html: str, *, tables: bool = True) -> MainText:
         return MainText(html_to_text(html), "", "all text")  # a fragment, without html and body
     titles = _titles(page)
     n_formulas = formulas_to_text(page)
+    n_pictures = pictures_to_text(page) if pictures else 0
     blocks = set_code_aside(page)
     text = without_furniture(_article(page, tables), titles)
-    return MainText(put_code_back(text, blocks), titles[0], "article", n_formulas, len(blocks))
+    text = put_code_back(text, blocks)
+    return MainText(text, titles[0], "article", n_formulas, len(blocks), n_pictures)
 
 
 def _is_too_much(html: str) -> bool:
