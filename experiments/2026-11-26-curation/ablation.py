@@ -37,7 +37,7 @@ from herd.recipes import find_curation
 from herd.recipes.recipe import Recipe
 from herd.training import BatchStage, LoopConfig, OptimizerConfig, ScheduleConfig
 
-VOCABULARY, CONTEXT, BATCH_TOKENS, STEPS = 2048, 256, 8 * 256, 1000
+VOCABULARY, CONTEXT, BATCH_TOKENS, STEPS = 1024, 256, 8 * 256, 600
 HELD_OUT_BYTES = 600_000
 TOGETHER = {"documents (exact, minhash)": ("exact", "minhash")}
 KEPT = (
@@ -48,17 +48,17 @@ KEPT = (
 
 
 def small() -> Recipe:
-    """A Llama of a million parameters, two million tokens."""
+    """A Llama of 0.4 million parameters, 1.2 million tokens."""
     return Recipe(
         name="small",
         source="this experiment",
         model=ModelConfig(
             vocab_size=VOCABULARY,
-            dim=128,
-            n_layers=4,
-            n_heads=4,
-            n_kv_heads=2,
-            ffn_dim=352,
+            dim=96,
+            n_layers=3,
+            n_heads=3,
+            n_kv_heads=1,
+            ffn_dim=256,
             max_context=CONTEXT,
             tie_embeddings=True,
         ),
@@ -70,7 +70,7 @@ def small() -> Recipe:
                 horizon_tokens=STEPS * BATCH_TOKENS,
                 batch=(BatchStage(from_tokens=0, batch_tokens=BATCH_TOKENS, context=CONTEXT),),
                 schedule=ScheduleConfig(
-                    peak_lr=3e-3, warmup_tokens=40 * BATCH_TOKENS, final_lr_frac=0.05
+                    peak_lr=4e-3, warmup_tokens=40 * BATCH_TOKENS, final_lr_frac=0.05
                 ),
                 micro_batch_tokens=BATCH_TOKENS,
                 checkpoint_every_tokens=STEPS * BATCH_TOKENS,

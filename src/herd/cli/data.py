@@ -116,6 +116,8 @@ def inspect(
     if is_corpus(directory):
         inspect_corpus(directory, verify=verify, html=html, document=document, as_json=as_json)
         return
+    if not directory.exists():
+        raise UserError(f"{directory}: no such directory")
     if html or document:
         raise UserError(f"{directory}: --html and --document are for what herd data curate made")
     parts = [directory / name for name in ("train", "held_out") if (directory / name).is_dir()]

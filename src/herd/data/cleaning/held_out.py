@@ -13,6 +13,10 @@ from herd.foundation import UserError
 
 # Of the text asked for, at least this much is held out of each source with two documents or more.
 MIN_SHARE_OF_FRACTION = 0.5
+NONE_TO_SPARE = (
+    "each source has one document only, so none can be held out; "
+    "give more documents or a held-out fraction of 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +40,16 @@ def choose_held_out(candidates: Sequence[Candidate], fraction: float) -> set[int
         of_source.setdefault(candidate.source, []).append(number)
     chosen = set[int]()
     for numbers in of_source.values():
-        chosen |= _choose_within(numbers, candidates, fraction)
+        chosen |= choose_within(numbers, candidates, fraction)
     if not chosen:
-        raise UserError(
-            "each source has one document only, so none can be held out; "
-            "give more documents or a held-out fraction of 0"
-        )
+        raise UserError(NONE_TO_SPARE)
     return chosen
 
 
-def _choose_within(
+def choose_within(
     numbers: Sequence[int], candidates: Sequence[Candidate], fraction: float
 ) -> set[int]:
+    """Return which of one source's candidates are held out."""
     in_order = sorted(numbers, key=lambda number: candidates[number].digest)
     wanted_bytes = fraction * MIN_SHARE_OF_FRACTION * sum(candidates[n].n_bytes for n in numbers)
     chosen: set[int] = set()

@@ -1,6 +1,9 @@
 """The documents that are held out of training, as a stage of curation: marked, not taken away.
 
+Where chance holds enough of a source out, as in all but small ones, a document's own hash decides. The
+documents of the others are gathered and chosen by the rule of `cleaning.held_out`.
 In: digests, lengths and sources of all documents. Out: meta `split`, `held_out` or `train`.
+Never: in memory more than the documents of small sources and one part's surveys.
 """
 
 import hashlib
@@ -10,13 +13,20 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from herd.data.cleaning import Candidate, choose_held_out
+from herd.data.cleaning.held_out import (
+    MIN_SHARE_OF_FRACTION,
+    NONE_TO_SPARE,
+    Candidate,
+    choose_within,
+)
 from herd.data.document import Document
 from herd.data.stage import Array, Outcome, RuledTransform, Survey, Surveys
 from herd.foundation import UserError
 
 DIGEST_BYTES = 32
+Sources = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,16 +48,19 @@ class HeldOutStage:
 
     def rule(self, surveys: Surveys, ruling: Path, memory_bytes: int) -> Mapping[str, int]:
         """Choose among all documents; write which of each part are held out."""
-        candidates = [one for part in range(surveys.n_parts) for one in _candidates(surveys, part)]
-        chosen = choose_held_out(candidates, self.fraction) if candidates else set()
-        start = 0
+        small = self._small_sources(surveys)
+        chosen = _chosen_of(surveys, small, self.fraction)
+        n_held_out = n_bytes = n_documents = 0
         for part in range(surveys.n_parts):
-            n_documents = surveys.column(part, "n_bytes").size
-            marks = np.array([start + i in chosen for i in range(n_documents)], dtype=np.bool_)
+            marks = self._below(surveys, part) & ~np.isin(surveys.column(part, "source"), small)
+            marks[sorted(chosen.get(part, ()))] = True
             np.save(ruling / f"{part}.npy", marks, allow_pickle=False)
-            start += n_documents
-        n_bytes = sum(candidates[number].n_bytes for number in chosen)
-        return {"held out": len(chosen), "bytes held out": n_bytes}
+            n_documents += marks.size
+            n_held_out += int(marks.sum())
+            n_bytes += int(surveys.column(part, "n_bytes")[marks].sum())
+        if n_documents and self.fraction and not n_held_out:
+            raise UserError(NONE_TO_SPARE)
+        return {"held out": n_held_out, "bytes held out": n_bytes}
 
     def open(self, ruling: Path, part: int) -> RuledTransform:
         """Return the function that marks a part's documents."""
@@ -63,6 +76,37 @@ class HeldOutStage:
             return outcome
 
         return transform
+
+    def _small_sources(self, surveys: Surveys) -> Sources:
+        """The sources of which chance alone holds out too little, or everything."""
+        totals: dict[int, NDArray[np.int64]] = {}
+        for part in range(surveys.n_parts):
+            sources, n_bytes = surveys.column(part, "source"), surveys.column(part, "n_bytes")
+            below = self._below(surveys, part)
+            for source in np.unique(sources).tolist():
+                of_it = sources == source
+                here = [
+                    of_it.sum(),
+                    n_bytes[of_it].sum(),
+                    (of_it & below).sum(),
+                    n_bytes[of_it & below].sum(),
+                ]
+                totals[source] = totals.get(source, np.zeros(4, np.int64)) + np.array(here)
+        least = self.fraction * MIN_SHARE_OF_FRACTION
+        small = [
+            source
+            for source, (n_all, bytes_all, n_below, bytes_below) in totals.items()
+            if self.fraction and not (0 < n_below < n_all and bytes_below >= least * bytes_all)
+        ]
+        return np.array(small, dtype=np.uint64)
+
+    def _below(self, surveys: Surveys, part: int) -> NDArray[np.bool_]:
+        """Which documents' hashes, as numbers in 0..1, are below the fraction."""
+        digests = np.ascontiguousarray(surveys.column(part, "digest")[:, :8])
+        below: NDArray[np.bool_] = (
+            digests.view(">u8")[:, 0].astype(np.float64) / 2.0**64 < self.fraction
+        )
+        return below
 
 
 class _Candidates:
@@ -87,11 +131,21 @@ class _Candidates:
         }
 
 
-def _candidates(surveys: Surveys, part: int) -> list[Candidate]:
-    digests = np.asarray(surveys.column(part, "digest"))
-    n_bytes = surveys.column(part, "n_bytes").tolist()
-    sources = surveys.column(part, "source").tolist()
-    return [
-        Candidate(digest.tobytes(), length, str(source))
-        for digest, length, source in zip(digests, n_bytes, sources, strict=True)
-    ]
+def _chosen_of(surveys: Surveys, small: Sources, fraction: float) -> dict[int, set[int]]:
+    """By part, the places of the documents of small sources that are held out."""
+    candidates: list[Candidate] = []
+    places: list[tuple[int, int]] = []
+    of_source: dict[int, list[int]] = {}
+    for part in range(surveys.n_parts):
+        sources, n_bytes = surveys.column(part, "source"), surveys.column(part, "n_bytes")
+        digests = surveys.column(part, "digest")
+        for place in np.flatnonzero(np.isin(sources, small)).tolist():
+            of_source.setdefault(int(sources[place]), []).append(len(candidates))
+            places.append((part, place))
+            candidates.append(Candidate(digests[place].tobytes(), int(n_bytes[place]), ""))
+    chosen: dict[int, set[int]] = {}
+    for numbers in of_source.values():
+        for number in choose_within(numbers, candidates, fraction):
+            part, place = places[number]
+            chosen.setdefault(part, set()).add(place)
+    return chosen
