@@ -8,6 +8,7 @@ import itertools
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +116,15 @@ def pack_part(task: PackTask) -> None:
     """Write the shards of one part, unless they are there."""
     if task.out.exists():
         return
-    tokenizer = load_tokenizer(task.tokenizer)
+    tokenizer = _loaded(task.tokenizer, Path(task.tokenizer).stat().st_mtime_ns)
     with atomic_directory(task.out) as partial:
         for split in SPLITS:
             _pack_split(task, split, tokenizer, partial / split)
+
+
+@lru_cache(maxsize=1)  # a worker packs part after part, and a vocabulary takes a second to read
+def _loaded(path: str, changed_ns: int) -> "Tokenizer":
+    return load_tokenizer(path)
 
 
 def _pack_split(task: PackTask, split: Split, tokenizer: "Tokenizer", out: Path) -> None:

@@ -1,13 +1,17 @@
 """Check digits of cards, accounts and national numbers, which tell them from other digits.
 
 In: a number as written. Out: whether its check digits fit. Sources: ISO/IEC 7812 (Luhn), ISO 13616
-(IBAN), and the issuing authorities' rules, named at each function.
+(IBAN), BIP 13 (Bitcoin), and the issuing authorities' rules, named at each function.
 """
 
+import hashlib
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _IBAN_COUNTRIES = (
-    "AD24 AE23 AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IL23 "
-    "IS26 IT27 LI21 LT20 LU20 LV21 MC27 MT31 NL18 NO15 PL28 PT25 RO24 SA24 SE24 SI19 SK24 SM27 TR26 BR29 "
-    "QA29 KW30 PK24 UA29"
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
+    "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
+    "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
+    "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
 )
 IBAN_LENGTHS = {one[:2]: int(one[2:]) for one in _IBAN_COUNTRIES.split()}
 DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
@@ -43,8 +47,7 @@ def is_card(text: str) -> bool:
         n == 16 and (51 <= int(digits[:2]) <= 55 or 2221 <= int(digits[:4]) <= 2720),
         n == 15 and digits[:2] in ("34", "37"),
         n == 14 and digits[:2] in ("36", "38", "30"),
-        n == 16 and digits[:4] in ("6011", "3528", "3530", "3566"),
-        n == 16 and digits[:2] in ("65", "62", "60", "81"),
+        n == 16 and (digits[:2] in ("65", "62", "60", "81") or 3528 <= int(digits[:4]) <= 3589),
     )
     return any(issuers) and len(set(digits)) > 1 and is_luhn(digits)
 
@@ -75,7 +78,7 @@ def is_ssn(text: str) -> bool:
 
 def is_dni(text: str) -> bool:
     """Spain's DNI or NIE: the letter is the number's rest by 23."""
-    plain = text.upper().replace("-", "").replace(" ", "")
+    plain = text.upper().replace("-", "").replace(" ", "").replace(".", "")
     number = plain[:-1].replace("X", "0").replace("Y", "1").replace("Z", "2")
     return number.isdigit() and DNI_LETTERS[int(number) % 23] == plain[-1]
 
@@ -134,3 +137,14 @@ def is_german_tax_id(text: str) -> bool:
         total = (int(digit) + product) % 10 or 10
         product = total * 2 % 11
     return (11 - product) % 10 == int(digits[10])
+
+
+def is_bitcoin_address(text: str) -> bool:
+    """An address of 25 bytes in base 58: the last four are of the hash of the hash of the others."""
+    number = 0
+    for sign in text:
+        number = number * 58 + BASE58.index(sign)
+    if number >> 200:
+        return False
+    data = number.to_bytes(25, "big")
+    return hashlib.sha256(hashlib.sha256(data[:-4]).digest()).digest()[:4] == data[-4:]

@@ -1,22 +1,21 @@
 """Find private data in a text: where it stands and of which kind it is.
 
-In: a text of any length. Out: spans that do not overlap, in order. Time is linear: most patterns are
-never tried, and those for numbers only on the lines that have digits enough.
+The result is that of every pattern tried all over the text. But it is tried only near the kind's places
+(`places.py`), of which most text has none. Time is linear: patterns are bounded, and a place is tried once.
+In: a text of any length. Out: spans that do not overlap, in order.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from herd.data.privacy.kinds import BEFORE_CHARS, DIGIT, KINDS, Kind
+from herd.data.privacy.checks import BEFORE_CHARS
+from herd.data.privacy.kinds import KINDS, Kind
+from herd.data.privacy.places import Hints, Text
 
-# Where a number may stand: digits in pairs, an address in dots, a wallet. Patterns for numbers look
-# nowhere else.
-NUMBER = re.compile(
-    r"[0-9]{2}[^\n]{0,12}?[0-9]{2}|[0-9]\.[0-9]{1,3}\.[0-9]|\b[13][1-9A-HJ-NP-Za-km-z]{25}"
-)
-AROUND_CHARS = 80
-Windows = list[tuple[int, int]]
+JOIN_CHARS = 16  # stretches so near each other are gone through as one
+SHORT_CHARS = 32  # in which trying each place is faster than searching
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +29,21 @@ class Span:
 
 def find_pii(text: str) -> list[Span]:
     """Return the private data in a text."""
+    screened = Text(text)
+    hinted = _hints().places(screened.data)
     found: list[Span] = []
-    near_numbers = _merged(_near_numbers(text), len(text))
     for kind in KINDS:
-        windows = near_numbers if kind.hints is DIGIT else _merged(_near(kind, text), len(text))
-        for begin, end in windows:
-            found += _spans(kind, text, begin, end)
-    return _without_overlaps(found)
-
-
-def _spans(kind: Kind, text: str, begin: int, end: int) -> Iterator[Span]:
-    for match in kind.pattern.finditer(text, begin, end):
-        start, stop = match.span(kind.group)
-        before = text[max(start - BEFORE_CHARS, 0) : start]
-        if kind.check is None or kind.check(text[start:stop], before):
-            yield Span(start, stop, kind.name)
-
-
-def _near_numbers(text: str) -> Iterator[tuple[int, int]]:
-    for match in NUMBER.finditer(text):
-        yield match.start() - AROUND_CHARS, match.end() + AROUND_CHARS
-
-
-def _near(kind: Kind, text: str) -> Windows:
-    """The stretches around a kind's hints, in order."""
-    windows = []
-    for hint in kind.hints:
-        at = text.find(hint)
-        while at >= 0:
-            # The last one within reach stands for those between: a text may be nothing but hints.
-            last = text.rfind(hint, at, at + kind.reach_chars)
-            windows.append((at - BEFORE_CHARS - 20, max(at, last) + kind.reach_chars))
-            at = text.find(hint, max(at, last) + 1)
-    return sorted(windows)
-
-
-def _merged(windows: Iterable[tuple[int, int]], length: int) -> Windows:
-    """Stretches within the text, those that touch made one."""
-    merged: Windows = []
-    for begin, end in windows:
-        begin, end = max(begin, 0), min(end, length)
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if kind.anchor is not None:
+            places = kind.anchor(screened).tolist()
         else:
-            merged.append((begin, end))
-    return merged
+            places = sorted(at for hint in kind.hints for at in hinted.get(hint, ()))
+        if places:
+            found += _spans(kind, text, places)
+    return without_overlaps(found)
 
 
-def _without_overlaps(found: list[Span]) -> list[Span]:
-    """Of spans that overlap the one of the kind that comes first in the table stays."""
+def without_overlaps(found: list[Span]) -> list[Span]:
+    """Return spans in order; of those that overlap the one that comes first in the list stays."""
     kept: list[Span] = []
     taken: set[int] = set()
     for span in found:
@@ -87,3 +52,64 @@ def _without_overlaps(found: list[Span]) -> list[Span]:
             taken.update(cells)
             kept.append(span)
     return sorted(kept, key=lambda span: span.begin)
+
+
+def is_private(kind: Kind, text: str, begin: int, end: int) -> bool:
+    """Whether what a pattern matched passes the kind's check."""
+    before = text[max(begin - BEFORE_CHARS, 0) : begin]
+    return kind.check is None or kind.check(text[begin:end], before)
+
+
+def _spans(kind: Kind, text: str, places: list[int]) -> Iterator[Span]:
+    for match in _matches(kind, text, places):
+        begin, end = match.span(kind.group)
+        if is_private(kind, text, begin, end):
+            yield Span(begin, end, kind.name)
+
+
+def _matches(kind: Kind, text: str, places: list[int]) -> Iterator[re.Match[str]]:
+    """The pattern's matches that begin near one of the places, as if it was tried everywhere."""
+    position = 0
+    for begin, end in _stretches(places, kind.before_chars):
+        position = max(position, begin)
+        while position <= end:
+            match = _next_match(kind, text, position, end)
+            if match is None:
+                break
+            yield match
+            position = match.end()
+
+
+def _next_match(kind: Kind, text: str, begin: int, end: int) -> re.Match[str] | None:
+    """The first match that begins from `begin` to `end`."""
+    if end - begin < SHORT_CHARS:
+        tried = (kind.pattern.match(text, at) for at in range(begin, end + 1))
+        return next((match for match in tried if match), None)
+    match = kind.pattern.search(text, begin, end + kind.longest_chars)
+    return match if match and match.start() <= end else None
+
+
+def _stretches(places: list[int], before_chars: int) -> Iterator[tuple[int, int]]:
+    """From where to where matches may begin: both ends included, those near each other made one."""
+    begin = end = places[0]
+    for place in places:
+        if place - before_chars > end + JOIN_CHARS:
+            yield max(begin - before_chars, 0), end
+            begin = place
+        end = place
+    yield max(begin - before_chars, 0), end
+
+
+@lru_cache(maxsize=1)
+def _hints() -> Hints:
+    """The hints of all kinds; those of patterns that ignore case, in either."""
+    exact, folded = (
+        [
+            hint
+            for kind in KINDS
+            if bool(kind.pattern.flags & re.IGNORECASE) is one
+            for hint in kind.hints
+        ]
+        for one in (False, True)
+    )
+    return Hints(exact, folded)

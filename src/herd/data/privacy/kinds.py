@@ -1,230 +1,228 @@
-"""The kinds of private data that are looked for, each by a pattern, a hint and a check.
+"""The kinds of private data that are looked for: how each is written, where it may begin, what checks it.
 
-A pattern is tried only where its hint occurs in the text, which in most text it does not. Patterns have
-bounded repetitions, so that their time is linear in any text.
+Patterns have bounded repetitions, so that their time is linear in any text, and take ASCII digits only.
 In: nothing. Out: the table of kinds, those that are surest first.
 """
 
-import ipaddress
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from herd.data.privacy import checksums
+from herd.data.privacy import checks, checksums, places
+from herd.data.privacy.checks import Check, after, checked
+from herd.data.privacy.places import Anchor, digits_within
 
-Check = Callable[[str, str], bool]  # what was matched, and what stands before it
+LONGEST_NUMBER_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One way in which a kind of private data is written.
 
-    It is looked for from BEFORE_CHARS before one of its `hints` to `reach_chars` after it; DIGIT as
-    hints means: near numbers.
+    A match begins at one of the anchor's places, or where one of the hints (three characters each)
+    stands, or up to `before_chars` before; with what is looked at behind it, it is `longest_chars` at most.
     """
 
     name: str
     pattern: re.Pattern[str]
     hints: tuple[str, ...] = ()
+    anchor: Anchor | None = None
     check: Check | None = None
     group: int = 0  # the part that is private
-    reach_chars: int = 300
+    before_chars: int = 0
+    longest_chars: int = 800
 
 
-EXAMPLES = ("example.com", "example.org", "example.net", "example", "test", "localhost", "invalid")
-PHONE_WORDS = re.compile(
-    r"(?i)\b(tel|telephone|phone|fon|telefon|tél|téléphone|teléfono|telefono|telefone|mobile?|mobil|cell|"
-    r"celular|móvil|cellulare|portable|call|ring|fax|whatsapp|sms|text me|contact|appelez|rufen|anruf|"
-    r"llame|chiamare|ligue|handy|numéro|nummer|number|โทร|फ़ोन|फोन)\W{0,20}(\w{1,12}\W{1,3}){0,3}$"
-)
-NOT_PHONE_WORDS = re.compile(
-    r"(?i)(isbn|issn|order|invoice|ref(erence)?|id|no\.|part|item|version|build|ticket|case|doi|pmid|sku|"
-    r"batch|serial|tracking|bestellung|artikel|commande|facture|pedido|ordine|rechnung)\W{0,6}$"
-)
-BEFORE_CHARS = 60
+def _hinted(name: str, pattern: str, *hints: str, before: int, longest: int = 800) -> Kind:
+    return Kind(name, re.compile(pattern), hints, before_chars=before, longest_chars=longest)
 
 
-def _is_email(text: str, before: str) -> bool:
-    domain = text.rpartition("@")[2].lower()
-    return not any(domain == one or domain.endswith(f".{one}") for one in EXAMPLES)
-
-
-def _is_public_address(text: str, before: str) -> bool:
-    """An address of somebody's: not this machine's, not a documentation's, not a version number."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    if re.search(r"(?i)(version|ver\.?|release|v|section|§|build)\s*$", before):
-        return False
-    documentation = (
-        "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32",
-    )  # fmt: skip
-    in_docs = any(address in ipaddress.ip_network(net) for net in documentation)
-    return not (address.is_loopback or address.is_unspecified or address.is_multicast or in_docs)
-
-
-def _is_phone(text: str, before: str) -> bool:
-    digits = checksums.digits_of(text)
-    if not 7 <= len(digits) <= 15 or len(set(digits)) < 3 or NOT_PHONE_WORDS.search(before):
-        return False
-    if before.endswith((".", ",", "/", "-", "_", "#", "$", "€", "£", ":", "=")) and not (
-        before.endswith(":") and PHONE_WORDS.search(before)
-    ):
-        return False
-    if text.startswith("+"):
-        return len(digits) >= 9
-    if text.startswith("00"):
-        return len(digits) >= 11 and digits[2] != "0"
-    if PHONE_WORDS.search(before):
-        return True
-    return bool(NORTH_AMERICA.fullmatch(text) or NATIONAL.fullmatch(text))
-
-
-def _checked(check: Callable[[str], bool]) -> Check:
-    return lambda text, before: check(text)
-
-
-def _after(words: str, check: Callable[[str], bool] | None = None) -> Check:
-    """A check that also wants one of some words shortly before."""
-    pattern = re.compile(rf"(?i)({words})[^\n]{{0,40}}$")
-    return lambda text, before: bool(pattern.search(before)) and (check is None or check(text))
-
-
-NORTH_AMERICA = re.compile(r"(1[-. ])?(\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}")
-NATIONAL = re.compile(
-    r"\(?0\d{2,4}\)?[ ]\d{3,4}[ ]?\d{3,4}|0\d([ .]\d{2}){4}|0\d{2,4}[/-]\d{5,8}|\(0\d{1,4}\) ?\d{4}[ -]?\d{4}"
-)
-DIGIT = tuple("0123456789")
-KINDS: tuple[Kind, ...] = (
-    Kind(
+SECRETS = (
+    _hinted(
         "secret",
-        re.compile(
-            r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{16,8000}?-----END (?:[A-Z]+ ){0,3}PRIVATE KEY-----"
-        ),
-        ("PRIVATE KEY-----",),
-        reach_chars=8200,
+        r"-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{16,8000}?-----END (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----",
+        "-BE", before=4, longest=8300,
     ),
-    Kind("secret", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), ("AKIA", "ASIA")),
-    Kind(
+    _hinted("secret", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", "KIA", "SIA", before=1),
+    _hinted("secret", r"\bgh[pousr]_[A-Za-z0-9]{36,80}", "ghp", "gho", "ghu", "ghs", "ghr", before=0),
+    _hinted("secret", r"\bgithub_pat_[A-Za-z0-9_]{60,90}", "_pa", before=6),
+    _hinted("secret", r"\bglpat-[A-Za-z0-9_-]{20,60}", "lpa", before=1),
+    _hinted("secret", r"\bxox[abeprs]-[A-Za-z0-9-]{10,100}", "xox", before=0),
+    _hinted("secret", r"\bAIza[A-Za-z0-9_-]{35}", "Iza", before=1),
+    _hinted("secret", r"\bsk-[A-Za-z0-9_-]{20,200}", "sk-", before=0),
+    _hinted("secret", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,100}", "k_l", "k_t", before=1),
+    _hinted("secret", r"\bhf_[A-Za-z]{30,40}\b", "hf_", before=0),
+    _hinted(
         "secret",
-        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_[A-Za-z0-9_]{60,90})"),
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}",
+        "eyJ", before=0, longest=8100,
     ),
-    Kind("secret", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,60}"), ("glpat-",)),
-    Kind("secret", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,100}"), ("xox",)),
-    Kind("secret", re.compile(r"\bAIza[A-Za-z0-9_-]{35}"), ("AIza",)),
-    Kind("secret", re.compile(r"\bsk-[A-Za-z0-9_-]{20,200}"), ("sk-",)),
-    Kind("secret", re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,100}"), ("k_live_", "k_test_")),
-    Kind("secret", re.compile(r"\bhf_[A-Za-z]{30,40}\b"), ("hf_",)),
-    Kind(
-        "secret",
-        re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}"),
-        (".eyJ",),
-    ),
+)  # fmt: skip
+# A value after its name; `DB_PASSWORD=` has one too. Only ASCII's case is ignored, as by hints.
+_NAMED = r"(?ai)(?<![a-z0-9])(?:{})[\"']?\s{{0,3}}(?:[:=]|is|ist|es|est)\s{{0,3}}[\"']?([^\s\"'<>,;()]{{6,100}})"
+CREDENTIALS = (
     Kind(
         "credentials",
-        re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://([^\s/:@\"'<>]{1,100}:[^\s/@\"'<>]{1,100})@"),
+        re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://([^\s/:@\"'<>]{0,100}:[^\s/@\"'<>]{1,100})@"),
         ("://",),
         group=1,
+        before_chars=21,
     ),
     Kind(
         "credentials",
-        re.compile(
-            r"(?i)\b(?:password|passwd|pwd|passwort|contraseña|senha|mot de passe|api[_-]?key|secret[_-]?key|"
-            r"access[_-]?token|auth[_-]?token|client[_-]?secret)[\"']?\s{0,3}(?:[:=]|is|ist|es)\s{0,3}"
-            r"[\"']?([^\s\"'<>,;()]{6,100})"
-        ),
-        (
-            *("assword", "asswd", "ASSW", "pwd", "PWD", "asswort", "ontrase", "senha", "ot de passe"),
-            *("pi_key", "pi-key", "pikey", "PI_KEY", "PIKey", "piKey", "ret_key", "ret-key", "RET_KEY"),
-            *("ess_token", "ess-token", "essToken", "SS_TOKEN", "th_token", "TH_TOKEN", "thToken"),
-            *("nt_secret", "NT_SECRET", "ntSecret"),
-        ),
-        lambda text, before: any(c.isdigit() for c in text) and "(" not in text,
+        re.compile(_NAMED.format(
+            r"password|passwd|pwd|passwort|contrase[ñÑ]a|senha|api[_-]?key|secret[_-]?(?:access[_-]?)?key|"
+            r"access[_-]?token|auth[_-]?token|client[_-]?secret"
+        )),
+        # Of each word three characters that few others have, eight from its beginning at most.
+        ("swo", "swd", "pwd", "eña", "nha", "i_k", "i-k", "pik", "t_k", "t-k", "tke", "t_a", "t-a", "tac", "s_t", "s-t",
+         "sst", "h_t", "h-t", "htt", "t_s", "t-s", "tse"),
+        check=checks.is_password,
         group=1,
+        before_chars=8,
+        longest_chars=160,
     ),
     Kind(
+        "credentials",
+        re.compile(_NAMED.format("mot de passe")),
+        ("mot",),
+        check=checks.is_password,
+        group=1,
+        longest_chars=160,
+    ),
+)  # fmt: skip
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAILS = (
+    Kind(
         "email",
-        re.compile(r"(?<![\w.+-])[\w.+%-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}\b"),
-        ("@",),
-        _is_email,
+        re.compile(rf"(?<![\w.+-])[\w.+%-]{{1,64}}@(?:{_HOST_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}\b"),
+        anchor=places.ats,
+        check=checks.is_email,
+        before_chars=64,
     ),
     Kind(
         "email",
         re.compile(
-            r"(?i)\b[\w.+-]{1,64}\s?(?:\[at\]|\(at\)|\{at\}| at )\s?[a-z0-9-]{1,63}\s?"
-            r"(?:\[dot\]|\(dot\)|\{dot\}| dot )\s?[a-z]{2,24}\b"
+            r"\b[\w.+-]{1,64}\s?[\[({](?:at|AT)[\])}]\s?[A-Za-z0-9-]{1,63}"
+            r"(?:(?:\.|\s?[\[({](?:dot|DOT|punkt|punto|point)[\])}]\s?| (?:dot|DOT) )[A-Za-z0-9-]{2,63}){1,6}\b"
         ),
-        ("[at]", "(at)", "{at}", " dot "),
+        ("[at", "(at", "{at", "[AT", "(AT", "{AT"),
+        check=checks.is_email,
+        before_chars=65,
     ),
     Kind(
-        "iban",
-        re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?![A-Za-z0-9])"),
-        DIGIT,
-        _checked(checksums.is_iban),
+        "email",
+        re.compile(
+            r"\b[\w.+-]{1,64} (?:at|AT) [A-Za-z0-9-]{1,63}(?: (?:dot|DOT) [A-Za-z0-9-]{2,63}){1,6}\b"
+        ),
+        ("dot", "DOT"),
+        before_chars=64 + 4 + 63 + 1,
     ),
+)  # fmt: skip
+NETWORK = (
     Kind(
-        "card",
-        re.compile(r"(?<![\d.,-])(?:\d[ -]?){12,18}\d(?![\d-]|[.,]\d)"),
-        DIGIT,
-        _checked(checksums.is_card),
+        "ipv6",
+        re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"),
+        anchor=places.near_colons,
+        check=lambda text, before: len(text) > 6 and checks.is_public_address(text, before),
+        before_chars=4,
+        longest_chars=LONGEST_NUMBER_CHARS,
     ),
-    Kind("ipv6", re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"), DIGIT,
-         lambda text, before: len(text) > 6 and _is_public_address(text, before)),
     Kind(
         "mac",
-        re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])"),
-        DIGIT,
+        re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])"),
+        anchor=places.pairs_apart,
+        before_chars=2,
+    ),
+    Kind(
+        "mac",
+        re.compile(r"(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w-]|\.\w)"),
+        anchor=places.dots_apart,
+        check=checks.is_cisco_mac,
+        before_chars=4,
     ),
     Kind(
         "ipv4",
-        re.compile(r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w-]|\.\d)"),
-        DIGIT,
-        _is_public_address,
+        re.compile(
+            r"(?<![\w.-])(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?![\w-]|\.[0-9])"
+        ),
+        anchor=places.dotted_digits,
+        check=checks.is_public_address,
+        longest_chars=LONGEST_NUMBER_CHARS,
     ),
-    Kind("ssn", re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"), DIGIT, _checked(checksums.is_ssn)),
+)  # fmt: skip
+
+
+def _number(
+    name: str, pattern: str, digits: int, chars: int, check: Check | None, before: int = 0
+) -> Kind:
+    """A kind of which a match has that many digits within so many characters, from its first digit on."""
+    return Kind(
+        name,
+        re.compile(pattern),
+        anchor=digits_within(digits, chars),
+        check=check,
+        before_chars=before,
+        longest_chars=LONGEST_NUMBER_CHARS,
+    )
+
+
+ACCOUNTS = (
     Kind(
-        "ssn",
-        re.compile(r"(?<![\d-])\d{3}[ ]?\d{2}[ ]?\d{4}(?![\d-])"),
-        ("SSN", "ssn", "ocial"),
-        _after(r"\bssn\b|social security", checksums.is_ssn),
+        "iban",
+        re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?(?![A-Za-z0-9])"),
+        anchor=places.after_capital,
+        check=checked(checksums.is_iban),
+        before_chars=2,
+        longest_chars=LONGEST_NUMBER_CHARS,
     ),
-    Kind("national_id", re.compile(r"\b(?:\d{8}|[XYZ]\d{7})[- ]?[A-HJ-NP-TV-Z]\b"), DIGIT, _checked(checksums.is_dni)),
-    Kind("national_id", re.compile(r"(?<!\d)[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\d)"), DIGIT, _checked(checksums.is_nir)),
+    _number("card", r"(?<![\w.,-])(?:[0-9][ -]?){12,18}[0-9](?![0-9-]|[.,][0-9])", 13, 25,
+            checked(checksums.is_card)),
+)  # fmt: skip
+NATIONAL_NUMBERS = (
+    _number("ssn", r"(?<![0-9-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9-])", 9, 11, checked(checksums.is_ssn)),
+    _number("ssn", r"(?<![0-9-])[0-9]{3}[ ]?[0-9]{2}[ ]?[0-9]{4}(?![0-9-])", 9, 11,
+            after(r"\bssn\b|social security", checksums.is_ssn)),
+    _number("national_id", r"\b(?:[0-9]{8}|[XYZ]-?[0-9]{7})[- ]?[A-HJ-NP-TV-Z]\b", 7, 7,
+            checked(checksums.is_dni), before=2),
+    _number("national_id", r"\b[0-9]{2}\.[0-9]{3}\.[0-9]{3}[- ]?[A-HJ-NP-TV-Z]\b", 8, 10, checked(checksums.is_dni)),
+    _number("national_id",
+            r"(?<![0-9])[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])",
+            14, 21, checked(checksums.is_nir)),
     Kind(
         "national_id",
-        re.compile(r"\b[A-Z]{6}\d{2}[ABCDEHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b"),
-        DIGIT,
-        _checked(checksums.is_codice_fiscale),
+        re.compile(r"\b[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b"),
+        anchor=places.after_capital,
+        check=checked(checksums.is_codice_fiscale),
+        before_chars=6,
+        longest_chars=LONGEST_NUMBER_CHARS,
     ),
-    Kind("national_id", re.compile(r"(?<![\d.])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)"), DIGIT, _checked(checksums.is_cpf)),
-    Kind("national_id", re.compile(r"(?<!\d)\d{11}(?!\d)"), ("CPF", "cpf"), _after(r"\bcpf\b", checksums.is_cpf)),
-    Kind(
-        "national_id",
-        re.compile(r"(?<![\d-])[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}(?![\d-])"),
-        ("adhaar", "ADHAAR", "UID", "आधार"),
-        _after(r"aadhaar|\buid|आधार", checksums.is_aadhaar),
-    ),
-    Kind(
-        "national_id",
-        re.compile(r"(?<!\d)\d{2} ?\d{3} ?\d{3} ?\d{3}(?!\d)"),
-        ("teuer", "IdNr", "TIN"),
-        _after(r"steuer|idnr|\btin\b", checksums.is_german_tax_id),
-    ),
-    Kind(
-        "national_id",
-        re.compile(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
-        DIGIT,
-    ),
-    Kind("wallet", re.compile(r"\b(?:bc1[ac-hj-np-z02-9]{25,71}|0x[a-fA-F0-9]{40})\b"), ("bc1", "0x")),
+    _number("national_id", r"(?<![0-9.])[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?![0-9])", 11, 14,
+            checked(checksums.is_cpf)),
+    _number("national_id", r"(?<![0-9])[0-9]{11}(?![0-9])", 11, 11, after(r"\bcpf\b", checksums.is_cpf)),
+    _number("national_id", r"(?<![0-9-])[2-9][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9-])", 12, 14,
+            after(r"aadhaar|\buid|आधार", checksums.is_aadhaar)),
+    _number("national_id", r"(?<![0-9])[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}(?![0-9])", 11, 14,
+            after(r"steuer|idnr|\btin\b", checksums.is_german_tax_id)),
+    _number("national_id",
+            r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b",
+            6, 8, None, before=3),
+)  # fmt: skip
+WALLETS = (
+    _hinted("wallet", r"\b(?:bc1[ac-hj-np-z02-9]{25,71}|BC1[AC-HJ-NP-Z02-9]{25,71})\b", "bc1", "BC1", before=0),
+    Kind("wallet", re.compile(r"\b0x[a-fA-F0-9]{40}\b"), anchor=places.hexadecimal),
     Kind(
         "wallet",
         re.compile(r"\b[13][1-9A-HJ-NP-Za-km-z]{25,34}\b"),
-        DIGIT,
-        lambda text, before: (
-            any(c.isupper() for c in text) and any(c.islower() for c in text) and any(c.isdigit() for c in text[1:])
-        ),
+        anchor=places.long_words,
+        check=checked(checksums.is_bitcoin_address),
+        longest_chars=LONGEST_NUMBER_CHARS,
     ),
-    Kind("phone", re.compile(r"(?<![\w.+])(?:\+|00)?\(?\d(?:[ ./()-]{0,2}\d){6,14}(?![\w]|[.,/-]\d)"), DIGIT, _is_phone),
+)  # fmt: skip
+PHONES = (
+    _number("phone", r"(?<![\w.+])(?:\+|00)?\(?[0-9](?:[ ./()-]{0,2}[0-9]){6,14}(?![\w]|[.,/-][0-9]| [0-9]{3})", 7, 19,
+            checks.is_phone, before=2),
+)  # fmt: skip
+# Of spans that overlap the one of the kind that stands first here stays.
+KINDS: tuple[Kind, ...] = (
+    *SECRETS, *CREDENTIALS, *EMAILS, *ACCOUNTS, *NETWORK, *NATIONAL_NUMBERS, *WALLETS, *PHONES,
 )  # fmt: skip
