@@ -272,3 +272,39 @@ def test_an_unfinished_corpus_says_how_to_go_on(tmp_path):
 def test_a_directory_that_is_none_is_named(tmp_path):
     with pytest.raises(UserError, match="is no curated corpus"):
         read_manifest(CurationDirectory(tmp_path))
+
+
+DEADLY = """
+import os, signal
+from dataclasses import dataclass
+from typing import ClassVar
+from herd.data import Outcome
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KillsItsWorkerOnce:
+    name: ClassVar[str] = "deadly"
+    version: ClassVar[int] = 1
+    marker: str = ""
+
+    def open(self):
+        def transform(documents):
+            if not os.path.exists(self.marker):
+                open(self.marker, "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return Outcome(documents=list(documents))
+        return transform
+"""
+
+
+def test_a_worker_killed_amid_a_part_loses_nothing_and_leaves_nothing(tmp_path, source, digests):
+    from herd.foundation import load_python_file
+
+    file = tmp_path / "deadly.py"
+    file.write_text(DEADLY)
+    stage = load_python_file(file).KillsItsWorkerOnce(marker=str(tmp_path / "marker"))
+    recipe = recipe_of(source, stage, EditionsStage())
+    curate(recipe, tmp_path / "killed", workers=ProcessWorkers(2, str(file)))
+    assert (tmp_path / "marker").exists()
+    curate(recipe, tmp_path / "alone")
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+    assert not list((tmp_path / "killed").rglob("*partial*"))

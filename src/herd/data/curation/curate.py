@@ -59,6 +59,7 @@ def curate(
         _remove_all_partials(directory.path)
         with (workers or OneProcess()).kept() as kept_workers:
             manifest = _curate(recipe, directory, values, kept_workers, keep_phases=keep_phases)
+        _remove_all_partials(directory.path)  # of workers that were killed
         write_json(directory.manifest_path, manifest)
         return manifest
 
