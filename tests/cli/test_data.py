@@ -134,3 +134,52 @@ def test_an_unknown_recipe_and_an_unknown_document_are_named(pages, tmp_path, ca
     assert curate(pages, tmp_path / "corpus") == 0
     assert run(["data", "inspect", str(tmp_path / "corpus"), "--document", "rows.jsonl:99"]) == 2
     assert "no document 'rows.jsonl:99'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def labelled_folders(tmp_path):
+    for label, word in (("good", "clear"), ("bad", "cheap")):
+        (tmp_path / label).mkdir()
+        for n in range(40):
+            text = f"{word} words of number {n} {word} again {n * n}"
+            (tmp_path / label / f"{n}.txt").write_text(text)
+    return [f"{label}={tmp_path / label}" for label in ("good", "bad")]
+
+
+def test_a_classifier_is_trained_evaluated_and_used(labelled_folders, tmp_path, capsys):
+    out = tmp_path / "classifier"
+    command = ["data", "train-classifier", *labelled_folders, "--out", str(out)]
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] > 0.9
+    assert run(command) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["folder"], "no LABEL=LOCATION"),
+        (["a=x", "a=y"], "comes twice"),
+        (["a=x"], "two labels or more"),
+        (["a", "b", "--seeds", "topics"], "one location"),
+        (["a", "--seeds", "topics", "--teacher", "m"], "choose one"),
+        (["a", "--seeds", "nowhere.json"], "nowhere.json"),
+        (["a", "--teacher", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_classifier_of_nothing_is_one_line(tmp_path, capsys, arguments, message):
+    assert run(["data", "train-classifier", *arguments, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_contamination_of_a_corpus_is_told(pages, tmp_path, capsys):
+    assert curate(pages, tmp_path / "corpus") == 0
+    text = json.loads((pages / "rows.jsonl").read_text().splitlines()[0])["text"]
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": text[:300]}) + "\n")
+    capsys.readouterr()
+    command = ["data", "contamination", str(tmp_path / "corpus")]
+    assert run([*command, "--benchmark", str(tmp_path / "bench.jsonl"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["benchmarks"]["bench"]["mean_score"] > 0.9
+    assert run([*command, "--benchmark", str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl" in capsys.readouterr().err

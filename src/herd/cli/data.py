@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from herd.cli.curate import curate
+from herd.cli.data_classifier import train_classifier
 from herd.cli.data_contamination import contamination
 from herd.cli.inspect_corpus import inspect_corpus
 
@@ -90,6 +91,9 @@ def pack(
 app.command(short_help="Read, extract, deduplicate, filter and pack a whole corpus.")(curate)
 
 
+app.command("train-classifier", short_help="Train a classifier of quality or topic on texts.")(
+    train_classifier
+)
 app.command(short_help="How much of each benchmark stands in a corpus.")(contamination)
 
 

@@ -16,6 +16,7 @@ from herd.data import (
     LineDedup,
     MinHashDedup,
     OutlierFilter,
+    PiiDomainFilter,
     PiiRedactor,
     SourceConfig,
     SpanDedup,
@@ -40,6 +41,7 @@ def web() -> CurationRecipe:
             LanguageStage(),
             HeuristicFilter(),  # duplicated n-grams, symbols, digits, length, stop words
             OutlierFilter(),  # KL divergence of the token distribution
+            PiiDomainFilter(),  # domains full of private data
             PiiRedactor(),  # last of the filters, so that it reads the least text
             HeldOutStage(),
         ),

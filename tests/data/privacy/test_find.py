@@ -10,20 +10,24 @@ from herd.data.privacy.domain_stage import host_of, is_listed
 from herd.foundation import UserError
 
 FOUND = {
-    "email": ["jane.doe+news@mail.co.uk", "x_y@sub.domain.de", "joe (at) mail (dot) org"],
-    "phone": ["+44 20 7946 0958", "(212) 555-0187", "+49 (0)30 901820", "tel: 030 1234567", "06 12 34 56 78"],
-    "card": ["4111 1111 1111 1111", "5500005555555559", "3782-822463-10005"],
-    "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "FR14 2004 1010 0505 0001 3M02 606"],
+    "email": ["jane.doe+news@mail.co.uk", "x_y@sub.domain.de", "joe (at) mail (dot) org",
+              "joe [at] mail.org", "joe[at]cs[dot]mail[dot]org", "joe AT mail DOT co DOT uk", "joe at cs dot mail dot edu"],
+    "phone": ["+44 20 7946 0958", "(212) 555-0187", "+49 (0)30 901820", "tel: 030 1234567", "Tel. 084-694-7429", "fax 084-694-7429", "06 12 34 56 78"],
+    "card": ["4111 1111 1111 1111", "5500005555555559", "3782-822463-10005", "3569 9900 1009 5841"],
+    "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819", "FR14 2004 1010 0505 0001 3M02 606",
+             "KZ86 125K ZT50 0410 0100", "GE29 NB00 0000 0101 9049 17", "VG96 VPVG 0000 0123 4567 8901"],
     "ssn": ["078-05-1120", "SSN 219 09 9999"],
-    "national_id": ["12345678Z", "X1234567L", "RSSMRA85T10A562S", "111.444.777-35", "AB 12 34 56 C",
+    "national_id": ["12345678Z", "12.345.678-Z", "X1234567L", "X-1234567-L", "RSSMRA85T10A562S", "111.444.777-35", "AB 12 34 56 C",
                     "2 55 08 14 168 025 38", "Aadhaar 2341 2341 2346", "Steuer-ID 86 095 742 719"],
     "ipv4": ["8.8.8.8", "93.184.216.34"],
     "ipv6": ["2a00:1450:4009:81f::200e", "fe80::1ff:fe23:4567:890a"],
-    "mac": ["00:1B:44:11:3A:B7", "00-1b-44-11-3a-b7"],
+    "mac": ["00:1B:44:11:3A:B7", "00-1b-44-11-3a-b7", "001b.4411.3ab7"],
     "secret": ["AKIAIOSFODNN7EXAMPLE", "ghp_" + "a1B2" * 9, "xoxb-123456789012-abcdef", "AIza" + "a" * 35,
                "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
+               "eyJ" + "a" * 150 + ".eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
                "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1234\n-----END RSA PRIVATE KEY-----"],
-    "credentials": ["https://user:s3cret@host.org/x", "password: hunter2x", 'api_key = "abc123def456"'],
+    "credentials": ["https://user:s3cret@host.org/x", "password: hunter2x", 'api_key = "abc123def456"', "DB_PASSWORD=hunter2x",
+                    "redis://:s3cret@host.org/0", "aws_secret_access_key = wJalrXUtnFEMI7K7MDENG", "le mot de passe est hunter2x"],
     "wallet": ["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "0x52908400098527886E0F7030069857D2E4169EE7"],
 }  # fmt: skip
 
@@ -39,6 +43,8 @@ INNOCENT = [
     "from 1984-1990", "the @property decorator", "me@example.com", "order no. 4111111111111112",
     "pi is 3.14159265358979", "commit 3f2a9c1d8e7b6a5f4e3d2c1b0a9f8e7d6c5b4a39", "a ratio of 16:9:4",
     "DE89 3704 0044 0532 0130 01", "000-12-3456", "12345678A", "1,234,567,890", "x = 0x1F", "10.1000/182",
+    "Part number 893-5649-23", "The test number 4270 4088 2407 4105", "by telephone. He reigned 1690-1695",
+    "Chrome/120.0.0.0 Safari/537.36", "1A1zP1eP5QGefi2DMPTfTL5SLmv7Divfab", "doi:10.4102/s43418-072-9285-3",
     "chapter 12, verse 345", "1914 1918 1939 1945", "the password is required", "std::vector<int>::iterator",
 ]  # fmt: skip
 

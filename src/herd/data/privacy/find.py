@@ -6,16 +6,21 @@ In: a text of any length. Out: spans that do not overlap, in order.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from herd.data.privacy.checks import BEFORE_CHARS
 from herd.data.privacy.kinds import KINDS, Kind
 from herd.data.privacy.places import Hints, Text
 
 JOIN_CHARS = 16  # stretches so near each other are gone through as one
-SHORT_CHARS = 32  # in which trying each place is faster than searching
+# Between texts that are gone through as one: no pattern matches both a line's end and what follows it here.
+BETWEEN = "\n\0\n"
+GROUP_CHARS = 1 << 17
+SHORT_CHARS = 16  # in which trying each place is faster than searching
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,50 @@ class Span:
 
 def find_pii(text: str) -> list[Span]:
     """Return the private data in a text."""
+    return without_overlaps(list(_found(text, [0])))
+
+
+def find_pii_in_each(texts: Sequence[str]) -> list[list[Span]]:
+    """Return the private data in each text: as find_pii, in less time if they are short."""
+    found: list[list[Span]] = []
+    for group in _groups(texts):
+        starts = [0, *accumulate(len(text) + len(BETWEEN) for text in group)]
+        in_group: list[list[Span]] = [[] for _ in group]
+        for span in _found(BETWEEN.join(group), starts):
+            number = bisect_right(starts, span.begin) - 1
+            start = starts[number]
+            in_group[number].append(Span(span.begin - start, span.end - start, span.kind))
+        found += [without_overlaps(spans) for spans in in_group]
+    return found
+
+
+def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts that are gone through together."""
+    group: list[str] = []
+    n_chars = 0
+    for text in texts:
+        if group and n_chars + len(text) > GROUP_CHARS:
+            yield group
+            group, n_chars = [], 0
+        group.append(text)
+        n_chars += len(text)
+    if group:
+        yield group
+
+
+def _found(text: str, starts: list[int]) -> Iterator[Span]:
+    """What is private in texts joined, of which these are the starts, kind by kind."""
     screened = Text(text)
     hinted = _hints().places(screened.data)
-    found: list[Span] = []
     for kind in KINDS:
         if kind.anchor is not None:
             places = kind.anchor(screened).tolist()
-        else:
+        elif hinted:
             places = sorted(at for hint in kind.hints for at in hinted.get(hint, ()))
+        else:
+            continue
         if places:
-            found += _spans(kind, text, places)
-    return without_overlaps(found)
+            yield from _spans(kind, text, places, starts)
 
 
 def without_overlaps(found: list[Span]) -> list[Span]:
@@ -54,16 +92,16 @@ def without_overlaps(found: list[Span]) -> list[Span]:
     return sorted(kept, key=lambda span: span.begin)
 
 
-def is_private(kind: Kind, text: str, begin: int, end: int) -> bool:
-    """Whether what a pattern matched passes the kind's check."""
-    before = text[max(begin - BEFORE_CHARS, 0) : begin]
+def is_private(kind: Kind, text: str, begin: int, end: int, start: int = 0) -> bool:
+    """Whether what a pattern matched passes the kind's check; the text it is of begins at `start`."""
+    before = text[max(begin - BEFORE_CHARS, start) : begin]
     return kind.check is None or kind.check(text[begin:end], before)
 
 
-def _spans(kind: Kind, text: str, places: list[int]) -> Iterator[Span]:
+def _spans(kind: Kind, text: str, places: list[int], starts: list[int]) -> Iterator[Span]:
     for match in _matches(kind, text, places):
         begin, end = match.span(kind.group)
-        if is_private(kind, text, begin, end):
+        if is_private(kind, text, begin, end, starts[bisect_right(starts, begin) - 1]):
             yield Span(begin, end, kind.name)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from herd.data.privacy import checks, checksums, places
 from herd.data.privacy.checks import Check, after, checked
-from herd.data.privacy.places import Anchor, digits_within
+from herd.data.privacy.places import Anchor, digits_within, grouped_digits
 
 LONGEST_NUMBER_CHARS = 80
 
@@ -159,7 +159,7 @@ def _number(
     return Kind(
         name,
         re.compile(pattern),
-        anchor=digits_within(digits, chars),
+        anchor=grouped_digits(digits, chars),
         check=check,
         before_chars=before,
         longest_chars=LONGEST_NUMBER_CHARS,
@@ -185,9 +185,16 @@ NATIONAL_NUMBERS = (
     _number("national_id", r"\b(?:[0-9]{8}|[XYZ]-?[0-9]{7})[- ]?[A-HJ-NP-TV-Z]\b", 7, 7,
             checked(checksums.is_dni), before=2),
     _number("national_id", r"\b[0-9]{2}\.[0-9]{3}\.[0-9]{3}[- ]?[A-HJ-NP-TV-Z]\b", 8, 10, checked(checksums.is_dni)),
-    _number("national_id",
-            r"(?<![0-9])[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])",
-            14, 21, checked(checksums.is_nir)),
+    Kind(
+        "national_id",
+        # A Corsican department is `2A` or `2B`, which parts the digits.
+        re.compile(
+            r"(?<![0-9])[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])"
+        ),
+        anchor=digits_within(14, 21),
+        check=checked(checksums.is_nir),
+        longest_chars=LONGEST_NUMBER_CHARS,
+    ),
     Kind(
         "national_id",
         re.compile(r"\b[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]\b"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from herd.data.document import Document
-from herd.data.privacy.find import Span, find_pii
+from herd.data.privacy.find import Span, find_pii_in_each
 from herd.data.stage import Outcome, Transform
 from herd.foundation import UserError
 
@@ -20,7 +20,7 @@ class PiiRedactor:
     """
 
     name: ClassVar[str] = "pii"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     action: Literal["mark", "count"] = "mark"
     kinds: tuple[str, ...] = ()
     max_per_1000_words: float = 100.0
@@ -40,14 +40,15 @@ class PiiRedactor:
 
         def transform(documents: Sequence[Document]) -> Outcome:
             outcome = Outcome()
-            for document in documents:
-                self._redact(document, outcome)
+            found = find_pii_in_each([document.text for document in documents])
+            for document, spans in zip(documents, found, strict=True):
+                self._redact(document, spans, outcome)
             return outcome
 
         return transform
 
-    def _redact(self, document: Document, outcome: Outcome) -> None:
-        found = [s for s in find_pii(document.text) if not self.kinds or s.kind in self.kinds]
+    def _redact(self, document: Document, spans: Sequence[Span], outcome: Outcome) -> None:
+        found = [span for span in spans if not self.kinds or span.kind in self.kinds]
         if not found:
             outcome.documents.append(document)
             return
