@@ -89,8 +89,8 @@ def _seeds(name: str) -> dict[str, str]:
 
 
 def _distilled(source: str, model: str, requirement: str | None, out: Path) -> "Evaluation":
-    from herd.language_model import load
     from herd.data import QUALITY, distil
+    from herd.language_model import load
 
     opened = load(model)
 
