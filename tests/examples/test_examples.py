@@ -19,6 +19,15 @@ SAYS = {
     ],
     "06_an_awakening": ["step 301:", "ALARM", "a cold layer awakens", "awakening-guarded"],
     "05_which_mechanism": ["step 10: WATCH", "largest attention logit", "layers.1.self_attn"],
+    "07_from_crawl_to_shard": [
+        "#1 url: dropped, same URL (crawl.warc#2)",
+        "#2 pii: changed, private data marked (1 email)",
+        r"about $P = \rho g Q h$, which",
+        "keeper at <EMAIL>, and",
+        "#3 minhash: dropped, near-duplicate (crawl.warc#2)",
+        "#4 extract: dropped, no main text",
+        "shard: 1 document",
+    ],
 }
 NEEDS = {"02": "transformers", "03": "lightning.pytorch", "04": "torchtitan", "05": "transformers"}
 
