@@ -16,7 +16,7 @@ from herd.data.document import Document
 from herd.data.stage import Outcome, Transform
 from herd.foundation import UserError
 
-SAMPLE_CHARS = 800
+SAMPLE_CHARS = 400
 N_CANDIDATES = 5
 LABEL = "__label__"
 
@@ -29,7 +29,7 @@ class LanguageStage:
     """
 
     name: ClassVar[str] = "language"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     keep: tuple[str, ...] = ()
     min_score: float = 0.0
     relabel: bool = False

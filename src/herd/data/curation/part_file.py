@@ -43,15 +43,15 @@ class TextSizes:
 class PartWriter:
     """Writes documents into a Parquet file at `path`, which the caller makes appear in one step."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lasting: bool = True) -> None:
+        """Open a file; one that is soon read and removed is written faster, and is larger."""
         import pyarrow
         import pyarrow.parquet
 
         self._arrow = pyarrow
         self._schema = pyarrow.schema([(name, pyarrow.string()) for name in _COLUMNS])
-        self._file = pyarrow.parquet.ParquetWriter(
-            path, self._schema, compression="zstd", compression_level=1, use_dictionary=False
-        )
+        how = {"compression": "zstd", "compression_level": 1} if lasting else {"compression": "lz4"}
+        self._file = pyarrow.parquet.ParquetWriter(path, self._schema, use_dictionary=False, **how)
         self._pending: list[Document] = []
         self._pending_bytes = 0
         self.n_documents = 0

@@ -91,7 +91,8 @@ def work_on_part(
     gathered = _Gathered()
     before, after = Distributions(), Distributions()
     with atomic_file(paths.documents) as out, atomic_file(paths.decisions) as log:
-        writer, decisions = PartWriter(out), DecisionLog(log)
+        writer = PartWriter(out, lasting=not phase.surveyed_by)
+        decisions = DecisionLog(log)
         for batch in batches:
             size_of = TextSizes()
             before.add(batch, size_of)

@@ -39,24 +39,25 @@ def line_hashes(text: str, min_chars: int = 0) -> NDArray[np.uint64]:
 def _without_marks(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Take out the marks beyond ASCII, all in one pass, found by their first bytes."""
     kept = np.ones(data.size, dtype=np.bool_)
-    for lead, codes in _marks().items():
+    for lead, is_mark in _marks().items():
         n_bytes = 2 if lead < 0xE0 else 3
         at = np.flatnonzero(data == lead)
         at = at[at + n_bytes <= data.size]
-        found = data[at].astype(np.int32)
-        for i in range(1, n_bytes):
-            found = found << 8 | data[at + i]
-        at = at[np.isin(found, codes)]
+        rest = data.take(at + 1).astype(np.int64) << 8
+        if n_bytes == 3:
+            rest |= data.take(at + 2)
+        at = at[is_mark.take(rest)]
         for i in range(n_bytes):
             kept[at + i] = False
     return data[kept]
 
 
 @lru_cache(maxsize=1)
-def _marks() -> dict[int, list[int]]:
-    """The marks as numbers (their bytes end to end), by their first byte."""
-    marks: dict[int, list[int]] = {}
+def _marks() -> dict[int, NDArray[np.bool_]]:
+    """For each first byte of a mark, which two bytes after it make one (of two-byte marks: and 0)."""
+    marks: dict[int, NDArray[np.bool_]] = {}
     for character in BEYOND_ASCII:
-        code = character.encode()
-        marks.setdefault(code[0], []).append(int.from_bytes(code, "big"))
+        lead, *rest = character.encode()
+        table = marks.setdefault(lead, np.zeros(1 << 16, dtype=np.bool_))
+        table[rest[0] << 8 | (rest[1] if len(rest) > 1 else 0)] = True
     return marks
