@@ -182,7 +182,7 @@ def pack_held_out(out: Path, tokenizer: Path, target: Path) -> None:
 
 def train(out: Path, name: str, shards: Path, seed: int) -> float:
     """Train in a process of its own on one core; return bits per byte on the held-out chapters."""
-    run = out / "runs" / f"{slug(name)}-{seed}"
+    run = out / "runs" / f"{slug(first_with_this_text(out, name))}-{seed}"
     if not (run / "summary.json").exists():
         command = [
             "herd",
@@ -199,6 +199,16 @@ def train(out: Path, name: str, shards: Path, seed: int) -> float:
     bits = float(json.loads((run / "summary.json").read_text())["val_bits_per_byte"])
     print(f"{name}, seed {seed}: {bits:.4f} bits per byte", file=sys.stderr)
     return bits
+
+
+def first_with_this_text(out: Path, name: str) -> str:
+    """The first arm with the same shards: a stage that found nothing makes no other text."""
+    digests = {}
+    for path in sorted((out / "arms").iterdir(), key=lambda one: (one.name != "curated", one.name)):
+        manifest = json.loads((path / "manifest.json").read_text())
+        digests.setdefault(manifest["shards"]["train"]["sha256"], path.name)
+    own = json.loads((out / "arms" / slug(name) / "manifest.json").read_text())
+    return digests[own["shards"]["train"]["sha256"]]
 
 
 def collect(out: Path, found: list[tuple[str, int, float]]) -> Mapping[str, object]:
