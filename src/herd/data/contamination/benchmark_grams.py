@@ -22,6 +22,7 @@ from herd.data.contamination.overlap import (
     within_texts,
     words_of_many,
 )
+from herd.data.text_batches import text_batches
 from herd.data.word_hashes import Hashes, Places
 from herd.foundation import UserError
 
@@ -103,7 +104,7 @@ class BenchmarkGrams:
     def overlaps(self, texts: Sequence[str]) -> list[TextOverlap]:
         """Return what each of some texts shares with the benchmarks."""
         found: list[TextOverlap] = []
-        for batch in _batches(texts):
+        for batch in text_batches(texts, BATCH_CHARS):
             words, offsets = words_of_many(batch)
             places, where = self.find(grams_of(words, self.n_words))
             kept = within_texts(places, offsets, self.n_words)
@@ -133,23 +134,9 @@ class BenchmarkGrams:
         return TextOverlap(n_words, n_covered, by_benchmark, np.unique(found))
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in their order, so many that arrays over them stay in the processor's cache."""
-    batch: list[str] = []
-    n_chars = 0
-    for text in texts:
-        if batch and n_chars + len(text) > BATCH_CHARS:
-            yield batch
-            batch, n_chars = [], 0
-        batch.append(text)
-        n_chars += len(text)
-    if batch:
-        yield batch
-
-
 def _by_benchmark(examples: Iterable[Example]) -> Iterator[tuple[str, list[str]]]:
     for benchmark, group in groupby(examples, key=lambda one: one.benchmark):
-        for batch in _batches(one.text for one in group):
+        for batch in text_batches((one.text for one in group), BATCH_CHARS):
             yield benchmark, batch
 
 

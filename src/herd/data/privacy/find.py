@@ -15,6 +15,7 @@ from itertools import accumulate
 from herd.data.privacy.checks import BEFORE_CHARS
 from herd.data.privacy.kinds import KINDS, Kind
 from herd.data.privacy.places import Hints, Text
+from herd.data.text_batches import text_batches
 
 JOIN_CHARS = 16  # stretches so near each other are gone through as one
 # Between texts that are gone through as one: no pattern matches both a line's end and what follows it here.
@@ -40,7 +41,7 @@ def find_pii(text: str) -> list[Span]:
 def find_pii_in_each(texts: Sequence[str]) -> list[list[Span]]:
     """Return the private data in each text: as find_pii, in less time if they are short."""
     found: list[list[Span]] = []
-    for group in _groups(texts):
+    for group in text_batches(texts, GROUP_CHARS):
         starts = [0, *accumulate(len(text) + len(BETWEEN) for text in group)]
         in_group: list[list[Span]] = [[] for _ in group]
         for span in _found(BETWEEN.join(group), starts):
@@ -49,20 +50,6 @@ def find_pii_in_each(texts: Sequence[str]) -> list[list[Span]]:
             in_group[number].append(Span(span.begin - start, span.end - start, span.kind))
         found += [without_overlaps(spans) for spans in in_group]
     return found
-
-
-def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts that are gone through together."""
-    group: list[str] = []
-    n_chars = 0
-    for text in texts:
-        if group and n_chars + len(text) > GROUP_CHARS:
-            yield group
-            group, n_chars = [], 0
-        group.append(text)
-        n_chars += len(text)
-    if group:
-        yield group
 
 
 def _found(text: str, starts: list[int]) -> Iterator[Span]:
