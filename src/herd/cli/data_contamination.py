@@ -26,7 +26,10 @@ def contamination(
     Llama 3, section 5.1.4: 8-grams. To label or drop such documents, put a ContaminationStage into the recipe.
     """
     from herd.data import contamination_report, read_corpus, read_examples, show_contamination
+    from herd.foundation import UserError
 
+    if split not in ("train", "held_out"):
+        raise UserError(f"--split is {split!r}; it must be train or held_out")
     examples = list(read_examples([str(path) for path in benchmarks], fields or ()))
     report = contamination_report(read_corpus(directory, split=split), examples, n_words=n_words)
     if as_json:

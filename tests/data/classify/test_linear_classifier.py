@@ -9,7 +9,7 @@ import pytest
 from herd.data import LinearConfig, load_classifier
 from herd.data.classify.features import feature_matrix
 from herd.data.classify.linear_classifier import train_linear
-from herd.foundation import UserError
+from herd.foundation import UserError, sha256_file
 
 CONFIG = LinearConfig(bits=12, l2=1e-3)
 
@@ -63,12 +63,25 @@ def test_damaged_weights_are_refused(trained, tmp_path, content):
         load_classifier(tmp_path)
 
 
+def test_weights_that_are_no_numbers_are_refused_and_not_taken_for_good(trained, tmp_path):
+    trained.save(tmp_path)
+    np.savez(tmp_path / "weights.npz", rows=[1], weights=np.full((1, 2), np.nan), bias=np.zeros(2))
+    settings = json.loads((tmp_path / "classifier.json").read_text())
+    settings["sha256"] = sha256_file(tmp_path / "weights.npz")
+    (tmp_path / "classifier.json").write_text(json.dumps(settings))
+    with pytest.raises(UserError, match="no numbers"):
+        load_classifier(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "match"),
     [
         ("format", "x", "not a classifier of format"),
         ("labels", ["one"], "not a classifier of format"),
         ("labels", ["a", "b", "c"], "damaged"),
+        ("labels", ["a", "a"], "not a classifier of format"),
+        ("temperature", 0, "not a classifier of format"),
+        ("temperature", float("nan"), "not a classifier of format"),
         ("kind", "forest", "not known here"),
         ("bits", "many", "damaged"),
     ],

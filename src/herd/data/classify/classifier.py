@@ -69,9 +69,12 @@ def settings_are_wrong(settings: Any, labels: Any) -> bool:
     """Return whether settings are not those of a classifier."""
     if not isinstance(settings, dict) or settings.get("format") != FORMAT:
         return True
-    return not (
-        isinstance(labels, list) and len(labels) > 1 and all(isinstance(one, str) for one in labels)
-    )
+    temperature = settings.get("temperature")
+    if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
+        return True
+    if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):
+        return True
+    return not 1 < len(set(labels)) == len(labels)
 
 
 def check_digest(path: Path, digest: object) -> None:

@@ -7,6 +7,7 @@ In: texts and labels. Out: probabilities. Never: weights by pickle; a text's lab
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ class EncoderClassifier:
 
         self.encoder.eval()
         logits_BK = np.empty((len(texts), len(self.labels)))
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             for number, text in enumerate(texts):
                 ids_1T = torch.from_numpy(word_ids(text, self.config)[None])
                 logits_BK[number] = self.encoder(ids_1T)[0].double().numpy()
@@ -101,6 +102,8 @@ class EncoderClassifier:
             encoder.load_state_dict(load_file(directory / WEIGHTS))
         except RuntimeError as error:
             raise ValueError("weights of another shape") from error
+        if not all(bool(values.isfinite().all()) for values in encoder.state_dict().values()):
+            raise ValueError("weights that are no numbers")
         return cls(labels, config, encoder, float(settings["temperature"]))
 
 
@@ -124,11 +127,24 @@ def train_encoder(
     order = sorted(range(len(texts)), key=lambda number: (texts[number], labels[number]))
     ids = [word_ids(texts[number], config) for number in order]
     targets_N = torch.tensor([names.index(labels[number]) for number in order])
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(config.seed)
         encoder = _new_encoder(config, len(names))
         _fit(encoder, ids, targets_N, len(names), config)
     return EncoderClassifier(names, config, encoder)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads differ in their last bits with the load of the machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fit(

@@ -84,6 +84,8 @@ class LinearClassifier:
             raise ValueError("weights of another shape")
         if rows.size and not (rows.min() >= 0 and rows.max() < 1 << bits):
             raise ValueError("rows beyond the table")
+        if not (np.isfinite(weights_RK).all() and np.isfinite(bias_K).all()):
+            raise ValueError("weights that are no numbers")
         weights_VK = np.zeros((1 << bits, len(labels)))
         weights_VK[rows] = weights_RK
         return cls(labels, bits, weights_VK, bias_K, float(settings["temperature"]))

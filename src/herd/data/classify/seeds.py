@@ -65,10 +65,11 @@ def label_by_seeds(
 
     Raises UserError when fewer than two labels are found.
     """
-    hashed, names = _hashed(seeds), list(seeds)
+    hashed, names = _hashed(seeds), [*seeds]
     labels = [_label_of(_counts(one.text, hashed), names, config) for one in documents]
     for _ in range(config.n_rounds):
         clear = [number for number, label in enumerate(labels) if label is not None]
+        _require_two({str(labels[number]) for number in clear}, names)
         texts = [documents[number].text for number in clear]
         classifier = train_linear(texts, [str(labels[number]) for number in clear], linear)
         p_NK = classifier.probabilities_BK([one.text for one in documents])
@@ -78,6 +79,15 @@ def label_by_seeds(
             one if sure else label for one, sure, label in zip(said, sure_N, labels, strict=True)
         ]
     return [(one, label) for one, label in zip(documents, labels, strict=True) if label is not None]
+
+
+def _require_two(found: set[str], names: Sequence[str]) -> None:
+    if len(found) < 2:
+        shown = ", ".join(sorted(found)) or "none"
+        raise UserError(
+            f"seeds tell no two labels apart here (found: {shown}; sought: {', '.join(names)}): give more "
+            "seed words, or texts of which only some are about them"
+        )
 
 
 def _hashed(seeds: Seeds) -> list[Hashes]:

@@ -54,7 +54,7 @@ def read_examples(paths: Sequence[str], fields: Sequence[str] = ()) -> Iterator[
             if name in seen:
                 raise UserError(f"{path}: the benchmark {name!r} is given twice; rename a file")
             seen.add(name)
-            yield from _checked(name, _read_file(files, inside, fields), f"{path}: {inside}")
+            yield from _checked(name, _read_file(files, inside, fields), _place(path, inside))
         if not n_files:
             raise UserError(
                 f"{path}: no benchmark there; known are {', '.join(KINDS)} and archives"
@@ -79,6 +79,11 @@ def _files_of(path: str) -> Iterator[tuple[str, FileSet, str]]:
             yield _benchmark_name(entry.inside), files, entry.inside
     if tally.names:
         raise UserError(f"{path}: {tally.sentence('read')}")
+
+
+def _place(path: str, inside: str) -> str:
+    """A file within what was asked for; a file that was itself asked for is named once."""
+    return path if PurePosixPath(path).name == inside else f"{path}: {inside}"
 
 
 def _benchmark_name(inside: str) -> str:
