@@ -101,8 +101,8 @@ def _without_doubles(
 
 
 def _group_of(document: Document, group_field: str) -> str:
-    """What a document belongs to: its field, else its file without the number of the piece."""
-    return document.meta.get(group_field) or f"{document.source}\0{document.name.split('#')[0]}"
+    """What a document belongs to: its field, else its file, wherever the folder lies."""
+    return document.meta.get(group_field) or document.name.split("#")[0]
 
 
 def _part_of(group: str) -> int:
