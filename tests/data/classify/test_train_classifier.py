@@ -50,7 +50,7 @@ def test_training_again_gives_the_same_files(folders, tmp_path):
 
 def test_an_encoder_learns_the_same_task_and_is_read_back(folders, texts, tmp_path):
     found = train_classifier(folders, tmp_path / "out", SMALL)
-    assert found.accuracy > 0.9
+    assert found.auc > 0.9
     loaded = load_classifier(tmp_path / "out")
     together = loaded.probabilities_BK(texts[0][:5])
     assert (together == [loaded.probabilities_BK([one])[0] for one in texts[0][:5]]).all()
@@ -96,7 +96,7 @@ def test_seeds_label_what_is_clear_and_training_finds_words_that_are_no_seeds(do
 def test_seeds_are_trained_on_and_kept_in_the_lineage(folders, tmp_path):
     seeds = {"good": " ".join(f"clear{n}" for n in range(30))}
     found = train_from_seeds(str(tmp_path), seeds, tmp_path / "out", CONFIG)
-    assert found.accuracy > 0.8
+    assert found.auc > 0.8
     assert json.loads((tmp_path / "out" / "lineage.json").read_text())["seeds"] == seeds
 
 
@@ -113,7 +113,7 @@ def test_a_teacher_is_asked_about_every_text_and_nonsense_is_left_out(folders, t
     found = distil(
         str(tmp_path), lambda p: [teacher([one])[0] for one in p], tmp_path / "out", SMALL
     )
-    assert found.accuracy > 0.9 and len(asked) == 240
+    assert found.auc > 0.9 and len(asked) == 240
     lineage = json.loads((tmp_path / "out" / "lineage.json").read_text())
     assert lineage["answers that could not be read"] == 240 // 9
     with pytest.raises(UserError, match="neither yes nor no 240 times of 240"):

@@ -69,8 +69,9 @@ def split_texts(labelled: Sequence[tuple[Document, str]], group_field: str = GRO
     """Split by group. Raises UserError when a label is missing from a part."""
     kept, counts = _without_doubles(labelled)
     parts = LabelledTexts(), LabelledTexts(), LabelledTexts()
+    part_of = _parts_of({_group_of(document, group_field) for document, _ in kept})
     for document, label in kept:
-        parts[_part_of(_group_of(document, group_field))].add(document.text, label)
+        parts[part_of[_group_of(document, group_field)]].add(document.text, label)
     names = sorted({label for _, label in labelled})
     for part, what in zip(parts, ("train on", "calibrate with", "evaluate on"), strict=True):
         for label in names:
@@ -105,7 +106,14 @@ def _group_of(document: Document, group_field: str) -> str:
     return document.meta.get(group_field) or document.name.split("#")[0]
 
 
-def _part_of(group: str) -> int:
-    digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
-    return 2 if place < EVALUATED else 1 if place < EVALUATED + CALIBRATED else 0
+def _parts_of(groups: set[str]) -> dict[str, int]:
+    """The part of each group: the first fifth in the order of their hashes is evaluated on, and so on."""
+    order = sorted(
+        groups, key=lambda group: hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
+    )
+    n_evaluated = max(round(EVALUATED * len(order)), 1)
+    n_calibrated = max(round(CALIBRATED * len(order)), 1)
+    return {
+        group: 2 if place < n_evaluated else 1 if place < n_evaluated + n_calibrated else 0
+        for place, group in enumerate(order)
+    }
