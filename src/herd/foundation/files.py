@@ -36,7 +36,18 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Replace the file at `path` by `value` as indented JSON in one step."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if not _is_unicode(text):  # a file's name that is no UTF-8: escaped, JSON can say it
+        text = json.dumps(value, indent=2)
+    write_text(path, text + "\n")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

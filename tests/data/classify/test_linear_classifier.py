@@ -83,6 +83,8 @@ def test_weights_that_are_no_numbers_are_refused_and_not_taken_for_good(trained,
         ("temperature", 0, "not a classifier of format"),
         ("temperature", float("nan"), "not a classifier of format"),
         ("kind", "forest", "not known here"),
+        ("kind", ["linear"], "not known here"),
+        ("bits", float("inf"), "damaged"),
         ("bits", "many", "damaged"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from herd.data import ExactDedup, MinHashDedup, SourceConfig, UrlDedup
+from herd.data import ExactDedup, LanguageStage, MinHashDedup, SourceConfig, UrlDedup
 from herd.data.cleaning.editions_stage import EditionsStage
 from herd.data.cleaning.licence_stage import LicenceStage
 from herd.data.curation import (
@@ -33,11 +33,13 @@ from herd.foundation import UserError
 N_DOCUMENTS = 60
 
 
-def recipe_of(source, *stages, packing=None, part_bytes=20_000):
+def recipe_of(source, *stages, packing=None, part_bytes=20_000, sources=()):
     return CurationRecipe(
         name="test",
         # Each a source of its own, so that there are several reading tasks.
-        sources=tuple(SourceConfig(location=str(file)) for file in sorted(source.iterdir())),
+        sources=tuple(
+            SourceConfig(location=str(file)) for file in sources or sorted(source.iterdir())
+        ),
         stages=stages or (LicenceStage(), EditionsStage()),
         limits=LimitsConfig(part_bytes=part_bytes),
         packing=packing,
@@ -226,7 +228,7 @@ def interrupted(*_):
 KILLED = """
 import sys
 from pathlib import Path
-from herd.data import ExactDedup, MinHashDedup, SourceConfig, UrlDedup
+from herd.data import ExactDedup, LanguageStage, MinHashDedup, SourceConfig, UrlDedup
 from herd.data.cleaning.editions_stage import EditionsStage
 from herd.data.cleaning.licence_stage import LicenceStage
 from herd.data.curation import CurationRecipe, LimitsConfig, OneProcess, ProcessWorkers, curate
@@ -308,3 +310,72 @@ def test_a_worker_killed_amid_a_part_loses_nothing_and_leaves_nothing(tmp_path, 
     curate(recipe, tmp_path / "alone")
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
     assert not list((tmp_path / "killed").rglob("*partial*"))
+
+
+def test_a_first_try_that_read_nothing_gives_way_to_another_recipe(tmp_path, source):
+    with pytest.raises(UserError, match="no such file"):
+        curate(recipe_of(source, sources=("nowhere",)), tmp_path / "out")
+    curate(recipe_of(source), tmp_path / "out")
+    assert kept(tmp_path / "out")
+
+
+def test_the_recipe_of_something_else_is_not_written_over(tmp_path, source):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "recipe.json").write_text('{"name": "a run of training"}')
+    with pytest.raises(UserError, match="begun with another recipe"):
+        curate(recipe_of(source), tmp_path / "out")
+    assert "training" in (tmp_path / "out" / "recipe.json").read_text()
+
+
+def test_a_corpus_of_which_nothing_stayed_can_be_inspected(tmp_path, source, drop_word):
+    recipe = recipe_of(source, drop_word(word="word"), packing=PackingConfig(vocab_size=520))
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"no usable text in .*: 60 word"):
+            curate(recipe, tmp_path / "out")
+    assert read_manifest(CurationDirectory(tmp_path / "out"))["funnel"][0]["dropped"] == {
+        "word": 60
+    }
+
+
+def test_a_file_whose_name_is_no_unicode_is_read_and_named(tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    with open(os.fsencode(folder) + b"/\xff.txt", "w") as file:
+        file.write("a text")
+    recipe = CurationRecipe(name="odd", sources=(SourceConfig(location=str(folder)),), stages=())
+    curate(recipe, tmp_path / "out")
+    assert [one.name for one in kept(tmp_path / "out")] == ["\\xff.txt"]
+
+
+def test_a_string_where_several_are_meant_is_not_taken_letter_by_letter():
+    with pytest.raises(UserError, match=r"language.keep is 'de'; write \('de',\)"):
+        CurationRecipe(
+            name="r", sources=(SourceConfig(location="x"),), stages=(LanguageStage(keep="de"),)
+        )
+
+
+def test_workers_end_with_the_process_that_began_them(tmp_path):
+    file = tmp_path / "pids.py"
+    file.write_text(
+        "import os, time\ndef pid_of(task):\n    time.sleep(0.5)\n    return os.getpid()\n"
+    )
+    script = (
+        "import sys, time\n"
+        "from herd.data import ProcessWorkers\n"
+        "from herd.foundation import load_python_file\n"
+        "work = load_python_file(sys.argv[1]).pid_of\n"
+        "with ProcessWorkers(2, sys.argv[1]).kept() as workers:\n"
+        "    print(*(pid for _, pid in workers.run(work, ['a', 'b'])), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE, text=True
+    )
+    pids = [int(pid) for pid in process.stdout.readline().split()]
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline_s = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline_s, pids
+        time.sleep(0.05)

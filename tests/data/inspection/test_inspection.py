@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -153,3 +154,19 @@ def test_a_damaged_mix_is_left_out(mixed, tmp_path, content):
     (mixed / "rulings/1-mix/mix/mix.json").write_text(content)
     write_corpus_page(mixed, tmp_path / "page.html")
     assert "The mix" not in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "recipe.json", "new.html"])
+def test_a_page_takes_the_place_of_nothing_in_the_corpus(corpus, name):
+    before = {path: path.read_bytes() for path in corpus.iterdir() if path.is_file()}
+    with pytest.raises(UserError, match="inside the corpus"):
+        write_corpus_page(corpus, corpus / name)
+    assert {path: path.read_bytes() for path in corpus.iterdir() if path.is_file()} == before
+    write_corpus_page(corpus, corpus / "report.html")
+
+
+def test_a_page_is_not_written_over_what_is_no_file(corpus, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UserError, match="is no file"):
+            write_corpus_page(corpus, place)

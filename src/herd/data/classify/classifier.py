@@ -14,6 +14,7 @@ from herd.foundation import UserError, read_json, sha256_file
 
 SETTINGS, EVALUATION, LINEAGE = "classifier.json", "evaluation.json", "lineage.json"
 FORMAT = "herd-classifier-1"
+MAX_LABELS = 1000
 Probabilities = NDArray[np.float64]
 
 
@@ -38,7 +39,7 @@ def load_classifier(directory: Path | str) -> TextClassifier:
 
     settings = read_settings(Path(directory))
     kinds: dict[str, Any] = {"linear": LinearClassifier, "encoder": EncoderClassifier}
-    if settings.get("kind") not in kinds:
+    if not isinstance(settings.get("kind"), str) or settings["kind"] not in kinds:
         raise UserError(
             f"{directory}: a classifier of kind {settings.get('kind')!r}, not known here"
         )
@@ -46,7 +47,7 @@ def load_classifier(directory: Path | str) -> TextClassifier:
         loaded: TextClassifier = kinds[settings["kind"]].load(Path(directory), settings)
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # libraries raise what they like for a file made to break them
         raise UserError(f"{directory}: damaged classifier ({error}); train it again") from error
     return loaded
 
@@ -70,11 +71,11 @@ def settings_are_wrong(settings: Any, labels: Any) -> bool:
     if not isinstance(settings, dict) or settings.get("format") != FORMAT:
         return True
     temperature = settings.get("temperature")
-    if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
+    if not isinstance(temperature, int | float) or not 1e-6 < temperature < 1e6:
         return True
     if not isinstance(labels, list) or not all(isinstance(one, str) for one in labels):
         return True
-    return not 1 < len(set(labels)) == len(labels)
+    return not 1 < len(set(labels)) == len(labels) <= MAX_LABELS
 
 
 def check_digest(path: Path, digest: object) -> None:

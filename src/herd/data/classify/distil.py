@@ -49,4 +49,10 @@ def ask_teacher(
             f"the teacher answered neither yes nor no {n_unread} times of {n_unread + len(labelled)}; "
             "use a model that follows instructions"
         )
+    said = {label for _, label in labelled}
+    if len(said) == 1:
+        raise UserError(
+            f"the teacher called all {len(labelled)} texts {said.pop()}: use a larger model, a stricter "
+            "requirement, or more varied texts"
+        )
     return TaughtTexts(labelled, n_unread)

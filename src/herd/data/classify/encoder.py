@@ -46,6 +46,8 @@ class EncoderConfig:
         sizes = (self.n_words, self.dim, self.n_layers, self.n_heads, self.epochs, self.batch_texts)
         if min(sizes) < 1 or not 8 <= self.bits <= 20 or not self.peak_lr > 0:
             raise UserError("encoder: bits must be 8 to 20, and all other numbers positive")
+        if self.dim > 4096 or self.n_layers > 48 or self.n_words > 8192:
+            raise UserError("encoder: at most 4096 dim, 48 layers and 8192 words")
         if self.dim % self.n_heads:
             raise UserError(
                 f"encoder.dim ({self.dim}) must be a multiple of n_heads ({self.n_heads})"

@@ -80,6 +80,8 @@ class LinearClassifier:
         LinearConfig(bits=bits)
         with np.load(directory / WEIGHTS, allow_pickle=False) as file:
             rows, weights_RK, bias_K = file["rows"], file["weights"], file["bias"]
+        if rows.dtype.kind not in "iu" or weights_RK.dtype.kind != "f" or bias_K.dtype.kind != "f":
+            raise ValueError("weights of another type")
         if weights_RK.shape != (rows.size, len(labels)) or bias_K.shape != (len(labels),):
             raise ValueError("weights of another shape")
         if rows.size and not (rows.min() >= 0 and rows.max() < 1 << bits):

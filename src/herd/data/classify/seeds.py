@@ -43,13 +43,19 @@ class SeedConfig:
 
 
 def read_seeds(path: Path | str) -> dict[str, str]:
-    """Read a JSON object: label -> words with spaces between. Raises UserError for anything else."""
+    """Read a JSON object: label -> words, in a list or with spaces between. Raises UserError for anything else."""
     found = read_json(Path(path))
     if not isinstance(found, dict) or not found:
         raise UserError(f"{path}: not a JSON object of labels with their seed words")
+    found = {
+        label: " ".join(words) if _is_list_of_words(words) else words
+        for label, words in found.items()
+    }
     for label, words in found.items():
         if not (isinstance(words, str) and words.strip()):
-            raise UserError(f"{path}: the seeds of {label!r} are not words with spaces between")
+            raise UserError(
+                f"{path}: the seeds of {label!r} are not words, in a list or with spaces between"
+            )
     return found
 
 
@@ -79,6 +85,10 @@ def label_by_seeds(
             one if sure else label for one, sure, label in zip(said, sure_N, labels, strict=True)
         ]
     return [(one, label) for one, label in zip(documents, labels, strict=True) if label is not None]
+
+
+def _is_list_of_words(words: object) -> bool:
+    return isinstance(words, list) and all(isinstance(one, str) for one in words)
 
 
 def _require_two(found: set[str], names: Sequence[str]) -> None:

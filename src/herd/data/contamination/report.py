@@ -75,6 +75,7 @@ def contamination_report(
 def show_contamination(report: Mapping[str, Any], console: "Console") -> None:
     """Print a report as two tables: the benchmarks, the most contaminated first; their worst examples."""
     from rich.table import Column, Table
+    from rich.text import Text
 
     rows = sorted(report["benchmarks"].items(), key=lambda item: -item[1]["mean_score"])
     thresholds = list(rows[0][1]["share_at"]) if rows else []
@@ -84,10 +85,10 @@ def show_contamination(report: Mapping[str, Any], console: "Console") -> None:
     for name, row in rows:
         shares = [f"{row['share_at'][one]:.1%}" for one in thresholds]
         cells = [f"{row['examples']:,}", f"{row['mean_score']:.3f}", *shares]
-        table.add_row(name, *cells, f"{row['documents']:,}")
+        table.add_row(Text(name), *cells, f"{row['documents']:,}")
         for one in row["worst"][:1]:
             found = ", ".join(one["documents"])
-            worst.add_row(name, one["example"], f"{one['score']:.2f}", found)
+            worst.add_row(Text(name), Text(one["example"]), f"{one['score']:.2f}", Text(found))
     console.print(table)
     if worst.row_count:
         console.print(worst)

@@ -55,13 +55,21 @@ def curate(
     with directory.locked():
         if _claim(directory, values):
             manifest: dict[str, Any] = read_json(directory.manifest_path)
+            _require_something(recipe, manifest)
             return manifest
         _remove_all_partials(directory.path)
         with (workers or OneProcess()).kept() as kept_workers:
             manifest = _curate(recipe, directory, values, kept_workers, keep_phases=keep_phases)
         _remove_all_partials(directory.path)  # of workers that were killed
         write_json(directory.manifest_path, manifest)
+        _require_something(recipe, manifest)
         return manifest
+
+
+def _require_something(recipe: CurationRecipe, manifest: dict[str, Any]) -> None:
+    """Raise UserError when shards were asked for and nothing stayed; the corpus can be inspected."""
+    if recipe.packing and not any(part["documents"] for part in manifest["parts"]):
+        raise UserError(nothing_left(manifest))
 
 
 def _curate(
@@ -81,9 +89,8 @@ def _curate(
         if before and not keep_phases:
             _remove_documents(directory.phase_path(before))
     record = corpus_record(directory, values, phases)
-    if recipe.packing and not any(part["documents"] for part in record["parts"]):
-        raise UserError(nothing_left(record))
-    shards = pack_curated(recipe.packing, directory, phases[-1], parts, workers, lineage_of(record))
+    packing = recipe.packing if any(part["documents"] for part in record["parts"]) else None
+    shards = pack_curated(packing, directory, phases[-1], parts, workers, lineage_of(record))
     return {**record, "shards": shards}
 
 
@@ -93,12 +100,23 @@ def _claim(directory: CurationDirectory, values: dict[str, Any]) -> bool:
         _refuse_foreign_files(directory.path)
         write_json(directory.recipe_path, values)
         return False
-    if read_json(directory.recipe_path) != json.loads(json.dumps(values)):
+    there = read_json(directory.recipe_path)
+    if _is_untouched(directory, there):  # nothing was read yet: another try may take its place
+        write_json(directory.recipe_path, values)
+        return False
+    if there != json.loads(json.dumps(values)):
         raise UserError(
             f"{directory.path} was begun with another recipe, or a file that the recipe names has "
             "changed; choose another directory with --out"
         )
     return directory.manifest_path.exists()
+
+
+def _is_untouched(directory: CurationDirectory, recipe: Any) -> bool:
+    """Whether a run of curation was named here, and came no further."""
+    names = {entry.name for entry in directory.path.iterdir()}
+    ours = isinstance(recipe, dict) and {"sources", "stages", "limits"} <= set(recipe)
+    return ours and names <= {".lock", directory.recipe_path.name}
 
 
 def _refuse_foreign_files(path: Path) -> None:

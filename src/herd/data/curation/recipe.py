@@ -76,9 +76,22 @@ class CurationRecipe:
         for stage in self.stages:
             if not isinstance(stage, CorpusStage | BatchStage):
                 raise UserError(f"recipe {self.name!r}: {stage!r} is not a stage of curation")
+            _refuse_letters(self.name, stage)
         names = [stage.name for stage in self.stages]
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise UserError(f"recipe {self.name!r}: the stage {name!r} comes twice")
+
+
+def _refuse_letters(recipe: str, stage: Stage) -> None:
+    """Raise UserError for a string where several are meant, which would be taken letter by letter."""
+    if not dataclasses.is_dataclass(stage):
+        return
+    for one in dataclasses.fields(stage):
+        value = getattr(stage, one.name)
+        if isinstance(value, str) and str(one.type).startswith("tuple["):
+            raise UserError(
+                f"recipe {recipe!r}: {stage.name}.{one.name} is {value!r}; write ({value!r},)"
+            )
 
 
 def recipe_values(recipe: CurationRecipe) -> dict[str, Any]:

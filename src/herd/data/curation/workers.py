@@ -7,9 +7,12 @@ Never: a result that depends on who computed it; a task lost.
 
 import contextlib
 import multiprocessing
+import multiprocessing.connection
+import os
 import pickle
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -218,8 +221,17 @@ def _guarded(function: Callable[[Task], Any], task: Task) -> tuple[str, Any]:
 def _begin_worker(recipe_file: str) -> None:
     # Ctrl-C reaches every process of a terminal; the first one stops the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if recipe_file:
         load_python_file(recipe_file)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _again(task: Task, attempt: int) -> tuple[Task, int]:

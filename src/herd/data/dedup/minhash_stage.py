@@ -25,6 +25,7 @@ from herd.data.word_hashes import Hashes, shingle_hashes, word_hashes
 from herd.foundation import UserError
 
 SHINGLES_AT_ONCE = 1 << 20
+MAX_PLACES = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,8 @@ class MinHashDedup:
         """Refuse what finds nothing or everything."""
         if not 0 < self.threshold <= 1:
             raise UserError(f"minhash.threshold is {self.threshold}; it must be above 0, at most 1")
+        if self.n_bands * self.n_rows > MAX_PLACES:
+            raise UserError(f"minhash: n_bands times n_rows must be at most {MAX_PLACES}")
         for field in ("shingle_words", "n_bands", "n_rows"):
             if getattr(self, field) < 1:
                 raise UserError(f"minhash.{field} is {getattr(self, field)}; it must be at least 1")

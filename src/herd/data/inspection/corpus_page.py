@@ -14,6 +14,7 @@ from herd.data.inspection.excerpt import excerpt, sample_groups
 from herd.data.inspection.mix_rows import COLUMNS
 from herd.foundation import (
     PageTable,
+    UserError,
     format_bytes,
     format_count,
     format_seconds,
@@ -21,13 +22,14 @@ from herd.foundation import (
     write_text,
 )
 
-TEMPLATE = "corpus.html.jinja"
+TEMPLATE, PAGE = "corpus.html.jinja", "report.html"
 SHOWN_FILES, SHOWN_CLUSTERS, SHOWN_MEMBERS = 40, 25, 8
 
 
 def write_corpus_page(directory: Path | str, out: Path | str) -> None:
     """Write the page. Raises UserError when the corpus is unfinished or damaged, or `out` cannot be written."""
     view = view_corpus(directory)
+    _check_place(Path(directory), Path(out))
     page = render_page(
         "herd.data.inspection",
         TEMPLATE,
@@ -44,6 +46,15 @@ def write_corpus_page(directory: Path | str, out: Path | str) -> None:
         lineage=_lineage(view),
     )
     write_text(Path(out), page)
+
+
+def _check_place(directory: Path, out: Path) -> None:
+    """Raise UserError when the page would take the place of something else."""
+    if out.exists() and not out.is_file():
+        raise UserError(f"{out} is no file; name the page to write, such as {PAGE}")
+    inside = out.resolve().is_relative_to(directory.resolve())
+    if inside and out.resolve() != (directory / PAGE).resolve():
+        raise UserError(f"{out} is inside the corpus; write {directory / PAGE}, or elsewhere")
 
 
 def _subtitle(view: CorpusView) -> str:

@@ -38,16 +38,17 @@ def corpus_summary(directory: Path | str) -> dict[str, Any]:
 
 def _funnel(view: CorpusView) -> Any:
     from rich.table import Column, Table
+    from rich.text import Text
 
     table = Table("stage", "reason", Column("documents", justify="right"), "left", title="funnel")
     bytes_read = max(view.total("read")[1], 1)
     for row in view.funnel:
         left = f"{format_bytes(row['bytes_out'])} ({row['bytes_out'] / bytes_read:.0%})"
         n_gone = row["documents_in"] - row["documents_out"]
-        table.add_row(row["stage"], "", f"{-n_gone:+,}" if n_gone else "0", left)
+        table.add_row(Text(row["stage"]), "", f"{-n_gone:+,}" if n_gone else "0", left)
         for what in ("dropped", "changed"):
             for reason, n_documents in sorted(row[what].items(), key=lambda item: -item[1]):
-                table.add_row("", f"{what}: {reason}", f"{n_documents:,}", "")
+                table.add_row("", Text(f"{what}: {reason}"), f"{n_documents:,}", "")
     return table
 
 
@@ -64,6 +65,7 @@ def _mix(view: CorpusView) -> Any:
 
 def _bars(name: str, view: CorpusView) -> Any:
     from rich.table import Column, Table
+    from rich.text import Text
 
     kept = view.distribution("kept", name)
     largest = max(cell[1] for cell in kept.values()) or 1
@@ -72,5 +74,5 @@ def _bars(name: str, view: CorpusView) -> Any:
         :MOST_VALUES
     ]:
         bar = "█" * max(round(BAR_CHARS * n_bytes / largest), 1 if n_bytes else 0)
-        table.add_row(value, bar, f"{n_documents:,}", format_bytes(n_bytes))
+        table.add_row(Text(value), bar, f"{n_documents:,}", format_bytes(n_bytes))
     return table

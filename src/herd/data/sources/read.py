@@ -42,6 +42,8 @@ def read_task(
     source = sources[task.source]
     labels = {"topic": source.topic} if source.topic else {}
     for document in _documents(task, source, name_prefix(sources, task.source), tally, pages):
+        if not document.name.isascii():
+            document = replace(document, name=_printable(document.name))
         if source.language or labels:
             document = replace(
                 document,
@@ -49,6 +51,11 @@ def read_task(
                 meta={**document.meta, **labels},
             )
         yield document
+
+
+def _printable(name: str) -> str:
+    """A name as Unicode: bytes of a file's name that are no UTF-8 are written as `\\xff`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def fetch_sources(sources: Iterable[SourceConfig]) -> list[Path]:

@@ -5,6 +5,7 @@ of status 200 that came whole. Truncated ones are left out, as Llama 3 does (sec
 Never: a record held that is longer than a page may be; a malformed archive ending the run.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -17,6 +18,11 @@ from herd.foundation import UserError
 TEXT_TYPES = {"text/html": "page", "application/xhtml+xml": "page", "text/plain": "prose"}
 # A declaration stands at the very beginning of a page (HTML standard: within 1024 bytes).
 DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]{2,40})", re.IGNORECASE)
+WEB_ENCODINGS = frozenset(
+    ("utf-8", "utf-8-sig", "utf-16", "ascii", "cp866", "cp874", "mac-roman", "mac-cyrillic", "gbk")
+    + ("gb2312", "gb18030", "big5", "big5hkscs", "euc_jp", "euc_kr", "shift_jis", "cp932", "cp949")
+    + ("iso2022_jp", "tis-620", "johab")
+)
 DECLARED_WITHIN = 2048
 
 Answer = tuple[str, str, str, dict[str, str]]  # label, kind, text, meta
@@ -76,11 +82,24 @@ def _answer(record: Any, label: str, name: str, tally: Tally) -> Answer | None:
     return label, kind, text, {key: value for key, value in meta.items() if value}
 
 
+def is_web_encoding(label: str) -> bool:
+    """Return whether a label is of an encoding that pages have (WHATWG): Python knows others, which
+    run in the square of the length, or make of bytes what is no Unicode.
+    """
+    try:
+        name = codecs.lookup(label).name
+    except (LookupError, ValueError):
+        return False
+    return name in WEB_ENCODINGS or name.startswith(("iso8859-", "cp125", "utf-16-", "koi8-"))
+
+
 def _text(data: bytes, charset: str | None) -> str | None:
     """The text by the answer's own charset, then the page's, then as any file is read."""
     declared = DECLARED.search(data, 0, DECLARED_WITHIN)
     for candidate in (charset, declared.group(1).decode("ascii", "ignore") if declared else None):
         if not candidate:
+            continue
+        if not is_web_encoding(candidate):
             continue
         try:
             text = data.decode(candidate)
