@@ -1,4 +1,7 @@
-"""Walk four answers of a crawl from WARC to shard: what became of each, and why. Needs `llama-herd[data]`."""
+"""Walk four answers of a crawl from WARC to shard: what became of each, and why. Needs `llama-herd[data]`.
+
+Writes into `valley/`, where the corpus can be looked at afterwards: herd data inspect valley/corpus.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,19 +27,23 @@ ANSWERS = (
 # fmt: on
 
 
+HERE = Path("valley")
+
+
 def main() -> None:
-    Path("crawl.warc").write_bytes(b"".join(record(*answer) for answer in ANSWERS))
+    HERE.mkdir(exist_ok=True)
+    (HERE / "crawl.warc").write_bytes(b"".join(record(*answer) for answer in ANSWERS))
     web = find_curation("web")
     stages = tuple(one for one in web.stages if not isinstance(one, HeldOutStage))  # one page stays
-    source, packing = SourceConfig(location="crawl.warc"), PackingConfig(vocab_size=520)
-    curate(replace(web, sources=(source,), stages=stages, packing=packing), "corpus")
+    source, packing = SourceConfig(location=str(HERE / "crawl.warc")), PackingConfig(vocab_size=520)
+    curate(replace(web, sources=(source,), stages=stages, packing=packing), HERE / "corpus")
     for number in range(1, len(ANSWERS) + 1):
-        fate = why("corpus", f"crawl.warc#{number}")
+        fate = why(HERE / "corpus", f"crawl.warc#{number}")
         for stage, decision in fate.decisions:
             print(f"#{number} {stage}: {decision.action}, {decision.reason} ({decision.detail})")
         if fate.kept:
             print(f"#{number} kept: {fate.kept.text}")
-    shard = ShardReader("corpus/shards/train")
+    shard = ShardReader(HERE / "corpus/shards/train")
     print(f"shard: {shard.n_documents} document, {shard.n_tokens} tokens, which went through")
     print(", ".join(one["stage"] for one in shard.index.statistics["stages"]))
 

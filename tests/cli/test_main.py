@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,33 @@ def test_who_writes_to_nobody_ends_like_other_commands() -> None:
 def test_a_refusal_of_the_system_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main._explain(PermissionError(13, "Permission denied", "some/file")) == 2
     assert capsys.readouterr().err == "herd: some/file: Permission denied\n"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_to_end_leaves_nothing_half_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "verb.py").write_text(
+        "import sys, time\n"
+        "from herd.cli import main\n"
+        "from herd.foundation import atomic_directory\n"
+        "def wait(arguments):\n"
+        f"    with atomic_directory({str(tmp_path / 'out')!r}):\n"
+        "        print('at work', flush=True)\n"
+        "        time.sleep(60)\n"
+        "class Command:\n"
+        "    def main(self, **options):\n"
+        "        wait(options)\n"
+        "main.typer.main.get_command = lambda app: Command()\n"
+        "main.main([])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "verb.py")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "at work\n"
+    number = getattr(signal, name)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    said = "interrupted" if name == "SIGINT" else f"ended by {name}"
+    assert error == f"herd: {said}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["verb.py"]

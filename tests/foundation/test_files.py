@@ -103,6 +103,18 @@ def test_a_real_file_size_limit_is_one_clear_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_array_that_a_full_disk_cuts_short_is_one_clear_line(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, numpy; from herd.foundation import explain_write_errors\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        f"with explain_write_errors('survey'):\n"
+        f"    numpy.save({str(tmp_path / 'a.npy')!r}, numpy.arange(5000))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "UserError: no space left on the disk while writing survey" in result.stderr
+
+
 def test_a_killed_writer_leaves_only_what_remove_partials_clears(tmp_path: Path) -> None:
     program = (
         "import os, signal; from herd.foundation import atomic_directory\n"

@@ -75,3 +75,9 @@ def test_a_file_that_does_not_run_says_why(tmp_path: Path) -> None:
     path.write_text("import absent_module_of_mine\n")
     with pytest.raises(UserError, match="does not run: ModuleNotFoundError"):
         find_recipe(f"{path}:recipe")
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(UserError, match="does not run: SystemExit"):
+        find_recipe(f"{path}:recipe")
+    path.write_text("import sys\ndef recipe():\n    sys.exit(0)\n")
+    with pytest.raises(UserError, match="does not run: SystemExit"):
+        find_recipe(f"{path}:recipe")

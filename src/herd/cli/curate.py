@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,19 +97,54 @@ def _workers(recipe: str, n_workers: int, ray: str | None) -> "Workers":
 
 
 def _closing_words(manifest: dict[str, Any], out: Path) -> str:
+    return "\n".join(
+        [
+            *_not_read(manifest),
+            *_dropped(manifest),
+            *_packed(manifest),
+            f"{_kept(manifest)}; look at it with: herd data inspect {out}",
+        ]
+    )
+
+
+def _not_read(manifest: dict[str, Any]) -> Iterator[str]:
+    read = manifest["read"]
+    for event, names in read["names"].get("read", {}).items():
+        n = read["counts"]["read"].get(event, 0)
+        yield f"not read, or not wholly: {n:,} {event} ({names[0]}{', ...' if n > 1 else ''})"
+
+
+def _dropped(manifest: dict[str, Any]) -> Iterator[str]:
+    for row in manifest["funnel"]:
+        n_gone = row["documents_in"] - row["documents_out"]
+        fate = "dropped" if n_gone >= 0 else "more, copies"
+        yield f"{row['stage']}: {abs(n_gone):,} of {row['documents_in']:,} documents {fate}"
+
+
+def _packed(manifest: dict[str, Any]) -> Iterator[str]:
+    from herd.foundation import format_count
+
+    shards = manifest["shards"] or {}
+    packed = {split: one for split, one in shards.items() if isinstance(one, dict)}
+    if packed:
+        tokens = ", ".join(
+            f"{format_count(one['n_tokens'])} tokens in {split}" for split, one in packed.items()
+        )
+        vocab_size = next(iter(packed.values()))["vocab_size"]
+        asked = (manifest["recipe"]["packing"] or {}).get("vocab_size", 0)
+        fewer = f" (the text had not enough pairs for {asked:,})" if vocab_size < asked else ""
+        yield f"packed {tokens}, vocabulary of {vocab_size:,}{fewer}"
+
+
+def _kept(manifest: dict[str, Any]) -> str:
+    from herd.data import nothing_left
     from herd.foundation import format_bytes, format_count
 
-    funnel, parts = manifest["funnel"], manifest["parts"]
+    parts = manifest["parts"]
     n_kept = sum(part["documents"] for part in parts)
+    n_read = sum(cell[0] for cell in manifest["distributions"]["read"].get("kind", {}).values())
     n_bytes = sum(part["bytes"] for part in parts)
-    read = manifest["distributions"]["read"].get("kind", {}).values()
-    n_read = sum(cell[0] for cell in read)
-    lines = [
-        f"{row['stage']}: {row['documents_in'] - row['documents_out']:,} of {row['documents_in']:,} "
-        "documents dropped"
-        for row in funnel
-    ]
     kept = (
         f"kept {format_count(n_kept)} of {format_count(n_read)} documents, {format_bytes(n_bytes)}"
     )
-    return "\n".join([*lines, f"{kept}; look at it with: herd data inspect {out}"])
+    return kept if n_kept else f"{nothing_left(manifest)}; {kept}"

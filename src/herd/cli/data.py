@@ -165,6 +165,7 @@ def _show(indexes: "dict[str, ShardIndex]", as_json: bool) -> None:
         return
     from rich.console import Console
     from rich.table import Column, Table
+    from rich.text import Text
 
     console = Console()
     totals = Table("shard", "documents", "tokens", "text", "bytes/token", "ids", "vocabulary")
@@ -176,7 +177,8 @@ def _show(indexes: "dict[str, ShardIndex]", as_json: bool) -> None:
     for stage, events in statistics.get("counts", {}).items():
         for event, amount in sorted(events.items(), key=lambda item: -item[1]):
             names = statistics.get("names", {}).get(stage, {}).get(event, [])
-            fates.add_row(stage, event, f"{amount:,}", names[0] if names else "")
+            example = Text(names[0] if names else "")  # a name may look like markup
+            fates.add_row(stage, Text(event), f"{amount:,}", example)
     console.print(fates)
 
 

@@ -31,7 +31,8 @@ def contamination(
     if split not in ("train", "held_out"):
         raise UserError(f"--split is {split!r}; it must be train or held_out")
     examples = list(read_examples([str(path) for path in benchmarks], fields or ()))
-    report = contamination_report(read_corpus(directory, split=split), examples, n_words=n_words)
+    documents = read_corpus(directory, split=split, doing="scanning")
+    report = contamination_report(documents, examples, n_words=n_words)
     if as_json:
         print(json.dumps(report))
         return

@@ -5,6 +5,7 @@ verb is a module `herd.cli.VERB` holding either a function of that name or, for 
 sub-commands, a `typer.Typer` called `app`.
 """
 
+import contextlib
 import difflib
 import errno
 import importlib
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +35,8 @@ VERBS = {  # in the order of the pipeline; the text is the line shown by `herd -
 }
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 EXIT_OK, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_SIGNALLED = 128  # and the signal's number, as shells have it
+ENDINGS = ("SIGTERM", "SIGHUP")  # by name: not every system has both
 
 
 class LazyVerbs(typer.core.TyperGroup):
@@ -96,6 +100,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     _mend_streams()
+    _leave_in_order()
     sys.exit(run(arguments))
 
 
@@ -107,6 +112,18 @@ def _mend_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _leave_in_order() -> None:
+    """Let a signal to end end as Ctrl-C does: what is half-written goes, who works here stops."""
+    for name in ENDINGS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(EXIT_SIGNALLED + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -121,6 +138,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # how click leaves when nobody reads any more
         if isinstance(end.__context__, BrokenPipeError):
             return _leave_broken_pipe()
+        if isinstance(end.code, int) and end.code > EXIT_SIGNALLED:
+            return _say(f"ended by {signal.Signals(end.code - EXIT_SIGNALLED).name}", end.code)
         raise
     if result == EXIT_INTERRUPTED:
         return _say("interrupted", EXIT_INTERRUPTED)
@@ -161,7 +180,8 @@ def _is_click(error: Exception, name: str) -> bool:
 
 
 def _say(text: str, exit_code: int) -> int:
-    print(f"herd: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal has gone
+        print(f"herd: {text}", file=sys.stderr)
     return exit_code
 
 

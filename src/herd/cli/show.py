@@ -18,16 +18,19 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Print a recipe, resolved."""
+    from herd.data import CurationRecipe
     from herd.foundation import apply_override, to_dict
-    from herd.recipes import find_recipe
+    from herd.recipes import find_any_recipe
 
     if recipe is None:
         _list_recipes(as_json)
         return
-    resolved = find_recipe(recipe)
+    resolved = find_any_recipe(recipe)
     for override in overrides or []:
         resolved = apply_override(resolved, override)
     values = to_dict(resolved)
+    if isinstance(resolved, CurationRecipe):  # its stages go by name
+        values["stages"] = {stage.name: to_dict(stage) for stage in resolved.stages}
     if as_json:
         print(json.dumps(values, indent=2))
         return
@@ -38,7 +41,7 @@ def show(
 def _list_recipes(as_json: bool) -> None:
     from herd.foundation import format_count
     from herd.model import parameter_count
-    from herd.recipes import RECIPES
+    from herd.recipes import CURATIONS, RECIPES
 
     recipes = {name: make() for name, make in RECIPES.items()}
     if as_json:
@@ -48,6 +51,8 @@ def _list_recipes(as_json: bool) -> None:
         size = format_count(parameter_count(recipe.model))
         tokens = format_count(recipe.initial.loop.horizon_tokens)
         print(f"{name:<12} {size:>6} parameters {tokens:>6} tokens   {recipe.source}")
+    for name, make in CURATIONS.items():
+        print(f"{name:<12} {len(make().stages):>6} stages for herd data curate")
 
 
 def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:

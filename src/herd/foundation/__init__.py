@@ -22,7 +22,7 @@ from herd.foundation.devices import (
 )
 from herd.foundation.download import download
 from herd.foundation.environment import describe_environment, git_commit, installed_version
-from herd.foundation.errors import UserError
+from herd.foundation.errors import UserError, missing_library
 from herd.foundation.files import (
     atomic_directory,
     atomic_file,
@@ -108,6 +108,7 @@ __all__ = [
     "map_file",
     "measure_and_save_ceilings",
     "measure_ceilings",
+    "missing_library",
     "multiplies_bfloat16",
     "page_svg",
     "printable",

@@ -60,7 +60,8 @@ def from_dict(cls: type[T], data: Any, *, where: str = "config") -> T:
 def apply_override(config: T, assignment: str) -> T:
     """Return a copy of `config` with one field replaced, as in `model.n_layers=4`.
 
-    Items of tuples go by index (`stages.0.horizon_tokens=1000`). The value is read as JSON where
+    Items of tuples go by index (`stages.0.horizon_tokens=1000`), or by their `name` where they have
+    one (`stages.minhash.threshold=0.7`). The value is read as JSON where
     the field's type asks for it and as plain text for strings; underscores are allowed in numbers.
     Raises UserError when the path does not exist or the value does not fit the field's type.
     """
@@ -86,15 +87,21 @@ def _replace(value: Any, hint: Any, names: list[str], text: str, path: str) -> A
         changed = _replace(getattr(value, name), hints[name], rest, text, path)
         return dataclasses.replace(value, **{name: changed})
     if isinstance(value, tuple):
-        index = _index(name, len(value), path)
+        index = _index(name, value, path)
         item = _replace(value[index], _item_hint(hint, index), rest, text, path)
         return (*value[:index], item, *value[index + 1 :])
     raise UserError(f"{path}: there is nothing below {_show(value)}, so no {name!r}")
 
 
-def _index(name: str, length: int, path: str) -> int:
-    if not name.isdecimal() or int(name) >= length:
-        raise UserError(f"{path}: expected an index from 0 to {length - 1}, found {name!r}")
+def _index(name: str, items: tuple[Any, ...], path: str) -> int:
+    named = [one for one in (getattr(item, "name", None) for item in items) if isinstance(one, str)]
+    if name in named and len(named) == len(items):
+        return named.index(name)
+    if not name.isdecimal() or int(name) >= len(items):
+        names = f" or one of {', '.join(named)}" if named else ""
+        raise UserError(
+            f"{path}: expected an index from 0 to {len(items) - 1}{names}, found {name!r}"
+        )
     return int(name)
 
 

@@ -8,3 +8,10 @@ Never: a programmer's mistake, which stays an assertion or whatever Python raise
 
 class UserError(ValueError):
     """A mistake in input, settings or surroundings that the user can mend."""
+
+
+def missing_library(purpose: str, library: str, extra: str) -> UserError:
+    """Return the error that says what a missing optional library is for and how to get it."""
+    return UserError(
+        f"{purpose} needs {library}: pip install 'llama-herd[{extra}]', or '.[{extra}]' in a clone of Herd"
+    )

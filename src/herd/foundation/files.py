@@ -20,6 +20,7 @@ from herd.foundation.errors import UserError
 
 READ_CHUNK_BYTES = 1 << 20
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NUMPY_CUT_SHORT = "requested and"  # "200 requested and 30 written", without a number
 UNWRITABLE = {errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG}
 REFUSALS = (PermissionError, NotADirectoryError, FileExistsError)  # the last: a file, no directory
 PARTIAL_MARK = ".partial-"  # names with this inside were never finished
@@ -128,7 +129,7 @@ def explain_write_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in DISK_FULL:
+        if error.errno in DISK_FULL or NUMPY_CUT_SHORT in str(error):
             message = f"no space left on the disk while writing {path}; free some and run again"
             raise UserError(message) from error
         if isinstance(error, REFUSALS) or error.errno in UNWRITABLE:

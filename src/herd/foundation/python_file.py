@@ -32,7 +32,7 @@ def load_python_file(path: Path | str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, UserError) or not isinstance(error, Exception):
+        if isinstance(error, UserError) or not isinstance(error, Exception | SystemExit):
             raise
         raise UserError(f"{path} does not run: {type(error).__name__}: {error}") from error
     return module

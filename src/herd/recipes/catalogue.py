@@ -6,7 +6,7 @@ In: `demo`, or `my_file.py:my_recipe`. Out: a recipe.
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from herd.data import CurationRecipe
 from herd.foundation import UserError, load_python_file
@@ -39,6 +39,7 @@ CURATIONS: Mapping[str, Callable[[], CurationRecipe]] = {
     "web": web,
     "books": books,
 }
+AnyRecipe: TypeAlias = Recipe | CurationRecipe
 Wanted = TypeVar("Wanted")
 
 
@@ -48,12 +49,19 @@ def find_recipe(name: str) -> Recipe:
     A user's file is run, as Python runs any file that is named to it. Raises UserError when there
     is no such recipe, file or function, or the function returns something else.
     """
-    return _find(name, RECIPES, Recipe)
+    return _find(name, RECIPES, (Recipe,))
 
 
 def find_curation(name: str) -> CurationRecipe:
     """Return the recipe of curation of that name, or a user's own; as `find_recipe` does."""
-    return _find(name, CURATIONS, CurationRecipe)
+    return _find(name, CURATIONS, (CurationRecipe,))
+
+
+def find_any_recipe(name: str) -> AnyRecipe:
+    """Return a recipe of a run or of curation; as `find_recipe` does."""
+    known: Mapping[str, Callable[[], AnyRecipe]] = {**RECIPES, **CURATIONS}
+    kinds: tuple[type[AnyRecipe], ...] = (Recipe, CurationRecipe)
+    return _find(name, known, kinds)
 
 
 def recipe_file(name: str) -> str:
@@ -61,9 +69,13 @@ def recipe_file(name: str) -> str:
     return name.rpartition(":")[0] if ".py:" in name else ""
 
 
-def _find(name: str, known: Mapping[str, Callable[[], Wanted]], kind: type[Wanted]) -> Wanted:
+def _find(
+    name: str,
+    known: Mapping[str, Callable[[], Wanted]],
+    kinds: tuple[type[Wanted], ...],
+) -> Wanted:
     if recipe_file(name):
-        return _from_file(name, kind)
+        return _from_file(name, kinds)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
@@ -71,7 +83,7 @@ def _find(name: str, known: Mapping[str, Callable[[], Wanted]], kind: type[Wante
     return known[name]()
 
 
-def _from_file(name: str, kind: type[Wanted]) -> Wanted:
+def _from_file(name: str, kinds: tuple[type[Wanted], ...]) -> Wanted:
     file, _, function = name.rpartition(":")
     if not Path(file).is_file():
         raise UserError(f"{file}: no such file for the recipe {name!r}")
@@ -82,8 +94,9 @@ def _from_file(name: str, kind: type[Wanted]) -> Wanted:
         recipe = make()
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{name} does not run: {type(error).__name__}: {error}") from error
-    if not isinstance(recipe, kind):
-        raise UserError(f"{name} returned {type(recipe).__name__}, not a {kind.__name__}")
+    if not isinstance(recipe, kinds):
+        asked = " or ".join(kind.__name__ for kind in kinds)
+        raise UserError(f"{name} returned {type(recipe).__name__}, not a {asked}")
     return recipe

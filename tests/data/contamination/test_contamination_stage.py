@@ -121,6 +121,7 @@ def test_it_is_a_stage_of_the_corpus(benchmarks):
     [
         {"benchmark_paths": ()},
         {"n_words": 0},
+        {"n_words": 10**30},
         {"action": "burn"},
         {"min_share": 0.0},
         {"min_share": 1.5},

@@ -29,6 +29,7 @@ def test_scores_shares_and_the_documents_that_hold_the_worst():
     found = report()["benchmarks"]["b"]
     assert (found["examples"], found["too_short"], found["documents"]) == (3, 1, 2)
     assert found["mean_score"] == pytest.approx(0.5)
+    assert found["scores"] == [1.0, 0.5, 0.0]
     assert found["share_at"] == {
         "0.2": pytest.approx(2 / 3, abs=1e-6),
         "0.5": pytest.approx(2 / 3, abs=1e-6),

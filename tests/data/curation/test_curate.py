@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from herd.data import ExactDedup, LanguageStage, MinHashDedup, SourceConfig, UrlDedup
+from herd.data import (
+    ExactDedup,
+    HeldOutStage,
+    LanguageStage,
+    MinHashDedup,
+    MixStage,
+    SourceConfig,
+    UrlDedup,
+)
 from herd.data.cleaning.editions_stage import EditionsStage
 from herd.data.cleaning.licence_stage import LicenceStage
 from herd.data.curation import (
@@ -352,6 +360,36 @@ def test_a_string_where_several_are_meant_is_not_taken_letter_by_letter():
         CurationRecipe(
             name="r", sources=(SourceConfig(location="x"),), stages=(LanguageStage(keep="de"),)
         )
+
+
+def test_settings_of_another_type_are_refused():
+    with pytest.raises(UserError, match="language.min_score: expected float, found 'high'"):
+        CurationRecipe(
+            name="r",
+            sources=(SourceConfig(location="x"),),
+            stages=(_with(LanguageStage(), min_score="high"),),
+        )
+
+
+def _with(stage, **values):
+    """Past the stage's own checks."""
+    for name, value in values.items():
+        object.__setattr__(stage, name, value)
+    return stage
+
+
+def test_what_is_held_out_is_chosen_before_copies_are_made():
+    source = (SourceConfig(location="x"),)
+    CurationRecipe(name="r", sources=source, stages=(HeldOutStage(), MixStage()))
+    with pytest.raises(UserError, match="held_out stands after mix"):
+        CurationRecipe(name="r", sources=source, stages=(MixStage(), HeldOutStage()))
+
+
+@pytest.mark.parametrize("limit", [0, 10**30])
+def test_limits_that_no_machine_has_are_refused(limit):
+    for name in ("part_bytes", "memory_bytes"):
+        with pytest.raises(UserError, match=f"{name} is {limit}; it must be 1 . ?iB to 1 TiB"):
+            LimitsConfig(**{name: limit})
 
 
 def test_workers_end_with_the_process_that_began_them(tmp_path):

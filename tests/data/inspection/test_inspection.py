@@ -4,6 +4,7 @@ import io
 import json
 import os
 
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,11 +18,12 @@ from herd.data import (
     SourceConfig,
     corpus_summary,
     curate,
+    read_corpus,
     show_corpus,
     why,
     write_corpus_page,
 )
-from herd.data.inspection.excerpt import changes, excerpt
+from herd.data.inspection.excerpt import changes, common_changes, excerpt
 from herd.foundation import UserError
 
 HOSTILE = "<script>alert(1)</script> \u202egnirts\u202c mail a.b@mail.org \x07"
@@ -99,8 +101,93 @@ def test_a_damaged_manifest_is_one_line(corpus, damage):
 def test_a_manifest_of_wrong_types_is_one_line(corpus, tmp_path, field):
     manifest = json.loads((corpus / "manifest.json").read_text())
     (corpus / "manifest.json").write_text(json.dumps({**manifest, field: [7]}))
-    with pytest.raises(UserError, match=r"manifest\.json: damaged"):
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
         write_corpus_page(corpus, tmp_path / "page.html")
+
+
+DEEP = "[" * 100_000
+
+
+def looks(corpus):
+    """Every way to look at a corpus."""
+    yield lambda: show_corpus(corpus, Console(file=io.StringIO()))
+    yield lambda: write_corpus_page(corpus, corpus.parent / "page.html")
+    yield lambda: why(corpus, "rows.jsonl:1")
+    yield lambda: list(read_corpus(corpus))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("manifest.json", DEEP),
+        ("samples.json", DEEP),
+        ("timings.json", DEEP),
+        ("timings.json", '{"0-read": {"seconds": {}}}'),
+        ("rulings/1-exact/exact/clusters.jsonl", DEEP),
+        ("rulings/1-exact/exact/clusters.jsonl", '{"kept": "a", "n_dropped": {}, "dropped": []}'),
+        ("phases/0-read/complete.json", '{"parts": 7}'),
+        ("phases/0-read/part-00000-00000.decisions.parquet", "PAR1 and no more"),
+        ("phases/1-exact/part-00000-00000.parquet", "PAR1 and no more"),
+    ],
+)
+def test_whatever_file_is_damaged_nobody_sees_a_trace(corpus, file, content):
+    (corpus / file).write_text(content)
+    n_refused = 0
+    for look in looks(corpus):
+        try:
+            look()
+        except UserError as error:
+            n_refused += 1
+            assert str(corpus) in str(error)
+    assert n_refused
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("documents_path", 7),
+        ("read", {"counts": [], "names": 3}),
+        ("recipe", {"sources": 3, "stages": [{"stage": 3}]}),
+        ("rulings", {"exact": {"clusters": "many"}}),
+        ("shards", {"train": {"n_tokens": "x"}}),
+        ("parts", [{"part": "00000-00000", "sha256": "", "bytes": "x", "documents": {}}]),
+    ],
+)
+def test_whatever_the_manifest_says_nobody_sees_a_trace(corpus, field, value):
+    manifest = json.loads((corpus / "manifest.json").read_text())
+    (corpus / "manifest.json").write_text(json.dumps({**manifest, field: value}))
+    n_refused = 0
+    for look in looks(corpus):
+        try:
+            look()
+        except UserError as error:
+            n_refused += 1
+            assert "is damaged" in str(error)
+    assert n_refused
+
+
+def test_a_log_of_decisions_that_is_missing_is_not_taken_for_a_document_never_read(corpus):
+    (corpus / "phases/1-exact/part-00000-00000.decisions.parquet").unlink()
+    with pytest.raises(UserError, match=r"decisions\.parquet is damaged"):
+        why(corpus, "rows.jsonl:3")
+
+
+@pytest.mark.parametrize("column", [{"meta": "[1]"}, {"text": None}, {"kind": "song"}])
+def test_a_part_that_holds_no_documents_is_named(corpus, column):
+    part = corpus / "phases/1-exact/part-00000-00000.parquet"
+    table = pyarrow.parquet.read_table(part)
+    for name, value in column.items():
+        values = pyarrow.array([value] * table.num_rows, pyarrow.string())
+        table = table.set_column(table.column_names.index(name), name, values)
+    pyarrow.parquet.write_table(table, part)
+    with pytest.raises(UserError, match=r"part-00000-00000\.parquet is damaged"):
+        list(read_corpus(corpus))
+
+
+def test_the_terminal_names_what_could_not_be_read(corpus):
+    out = io.StringIO()
+    show_corpus(corpus, Console(file=out, width=120))
+    assert "malformed row" in out.getvalue() and "rows.jsonl:5" in out.getvalue()
 
 
 def test_samples_that_are_none_are_left_out(corpus, tmp_path):
@@ -116,6 +203,14 @@ def test_pieces_of_a_change_make_both_texts(before, after):
     pieces = changes(before, after)
     assert "".join(text for kind, text in pieces if kind != "new") == before
     assert "".join(text for kind, text in pieces if kind != "gone") == after
+
+
+def test_what_only_one_of_two_cut_excerpts_reaches_is_no_change():
+    whole = "".join(f"word{n} " for n in range(300))
+    before, after = whole[:600], whole.replace("word3 ", "")[:600]
+    pieces = common_changes(before, after)
+    assert [(kind, text) for kind, text in pieces if kind != "same"] == [("gone", "word3 ")]
+    assert common_changes("a b", "a") == changes("a b", "a")
 
 
 def test_an_excerpt_is_short_and_hides_nothing():
@@ -149,11 +244,22 @@ def test_the_mix_is_shown_with_its_epochs(mixed, tmp_path):
     assert "The mix" in page and "&lt;i&gt;" in page and "<i>" not in page
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"by_group": 1}', '{"by_group": {"a": {}}}'])
-def test_a_damaged_mix_is_left_out(mixed, tmp_path, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        DEEP,
+        '{"by_group": 1}',
+        '{"by_group": {"a": {}}}',
+        '{"by_group": {"a": {"bytes": 1e999, "bytes_drawn": 1, "share": 1, "epochs": 1}}}',
+    ],
+)
+def test_a_damaged_mix_is_one_line(mixed, tmp_path, content):
     (mixed / "rulings/1-mix/mix/mix.json").write_text(content)
-    write_corpus_page(mixed, tmp_path / "page.html")
-    assert "The mix" not in (tmp_path / "page.html").read_text()
+    with pytest.raises(UserError, match="damaged|not valid JSON"):
+        write_corpus_page(mixed, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "recipe.json", "new.html"])

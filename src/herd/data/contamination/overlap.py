@@ -22,11 +22,18 @@ from herd.data.word_hashes import (
     spans_between_spaces,
     word_spans,
 )
+from herd.foundation import UserError
 
-N_WORDS = 8
+N_WORDS, MOST_WORDS = 8, 1_000
 # U+2000 to U+203F in UTF-8: dashes, curly quotes, dots. Editions differ in them.
 TYPOGRAPHY = b"\xe2\x80"
 SPACE = 0x20
+
+
+def check_n_words(name: str, n_words: int) -> None:
+    """Raise UserError, naming the setting, unless a gram of so many words can be looked for."""
+    if not 1 <= n_words <= MOST_WORDS:
+        raise UserError(f"{name} is {n_words}; it must be 1 to {MOST_WORDS}")
 
 
 def words_of(text: str) -> Hashes:

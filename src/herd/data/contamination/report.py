@@ -53,7 +53,8 @@ def contamination_report(
     n_worst: int = N_WORST,
 ) -> dict[str, Any]:
     """Return for each benchmark: examples, those too short for a gram (score 0), the mean score, the
-    share with a score of at least each threshold, the documents that overlap, the worst examples.
+    share with a score of at least each threshold, the documents that overlap, the worst examples, and
+    every example's score in their order, as `estimate_gain` takes them.
 
     The score is the share of an example's words in an `n_words`-gram of the corpus (Llama 3, 5.1.4).
     """
@@ -79,7 +80,12 @@ def show_contamination(report: Mapping[str, Any], console: "Console") -> None:
 
     rows = sorted(report["benchmarks"].items(), key=lambda item: -item[1]["mean_score"])
     thresholds = list(rows[0][1]["share_at"]) if rows else []
-    columns = ["examples", "mean score", *(f">= {one}" for one in thresholds), "documents"]
+    columns = [
+        "examples",
+        "mean score",
+        *(f">= {one}" for one in thresholds),
+        "documents with a gram",
+    ]
     table = Table("benchmark", *(Column(one, justify="right") for one in columns))
     worst = Table("benchmark", "example", Column("score", justify="right"), "found in")
     for name, row in rows:
@@ -90,6 +96,10 @@ def show_contamination(report: Mapping[str, Any], console: "Console") -> None:
             found = ", ".join(one["documents"])
             worst.add_row(Text(name), Text(one["example"]), f"{one['score']:.2f}", Text(found))
     console.print(table)
+    console.print(
+        f"read {report['documents']:,} documents; a gram is {report['n_words']} words; an example's score is "
+        "the share of its words in a gram of the corpus"
+    )
     if worst.row_count:
         console.print(worst)
 
@@ -143,4 +153,5 @@ def _row(
         "share_at": {str(t): round(float((scores >= t).mean()), 6) for t in thresholds},
         "documents": n_documents,
         "worst": [shown for _, _, shown in worst],
+        "scores": [round(score, 4) for score in one.scores],
     }

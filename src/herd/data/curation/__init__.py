@@ -5,8 +5,10 @@ that does not, the funnel, and shards. Never: what a stage does.
 """
 
 from herd.data.curation.curate import curate
+from herd.data.curation.damage import explain_damage
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.manifest import read_manifest
+from herd.data.curation.nothing_left import nothing_left
 from herd.data.curation.pack_corpus import (
     corpus_text,
     pack_corpus,
@@ -28,7 +30,9 @@ __all__ = [
     "Workers",
     "corpus_text",
     "curate",
+    "explain_damage",
     "is_corpus",
+    "nothing_left",
     "pack_corpus",
     "pack_sources",
     "read_corpus",

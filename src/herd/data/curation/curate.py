@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from herd.data.curation.damage import explain_damage
 from herd.data.curation.layout import CurationDirectory
-from herd.data.curation.manifest import corpus_record, lineage_of
+from herd.data.curation.manifest import corpus_record, lineage_of, read_manifest
 from herd.data.curation.nothing_left import nothing_left
 from herd.data.curation.part_work import PartPaths
 from herd.data.curation.phase_task import Done, PartPhaseTask, ReadPhaseTask, do_task
@@ -54,8 +55,9 @@ def curate(
     check_packing(recipe.packing)
     with directory.locked():
         if _claim(directory, values):
-            manifest: dict[str, Any] = read_json(directory.manifest_path)
-            _require_something(recipe, manifest)
+            manifest = read_manifest(directory)
+            with explain_damage(directory.manifest_path):
+                _require_something(recipe, manifest)
             return manifest
         _remove_all_partials(directory.path)
         with (workers or OneProcess()).kept() as kept_workers:
@@ -88,7 +90,8 @@ def _curate(
         parts = _run_phase(recipe, directory, phase, before, parts, workers)
         if before and not keep_phases:
             _remove_documents(directory.phase_path(before))
-    record = corpus_record(directory, values, phases)
+    with explain_damage(directory.path):
+        record = corpus_record(directory, values, phases)
     packing = recipe.packing if any(part["documents"] for part in record["parts"]) else None
     shards = pack_curated(packing, directory, phases[-1], parts, workers, lineage_of(record))
     return {**record, "shards": shards}
@@ -146,7 +149,8 @@ def _run_phase(
     """Run a phase unless it is complete; return the names of its parts in order."""
     marker = directory.phase_marker(phase)
     if marker.exists():
-        complete: list[str] = read_json(marker)["parts"]
+        with explain_damage(marker):
+            complete: list[str] = read_json(marker)["parts"]
         return complete
     tasks: Sequence[ReadPhaseTask | PartPhaseTask]
     if before is None:

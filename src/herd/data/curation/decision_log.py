@@ -7,6 +7,7 @@ In: decisions. Out: a file for any tool; the decisions again, by document or all
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from herd.data.curation.damage import explain_damage
 from herd.data.stage import Decision
 
 FIELDS = ("stage", "document", "action", "reason", "detail")
@@ -47,11 +48,13 @@ class DecisionLog:
 
 
 def read_decisions(path: Path) -> Iterator[tuple[str, Decision]]:
-    """Yield (stage, decision) for each row of a log."""
+    """Yield (stage, decision) for each row of a log. Raises UserError when it is missing or damaged."""
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with explain_damage(path), pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(ROWS_AT_ONCE):
             for row in zip(*(batch.column(name).to_pylist() for name in FIELDS), strict=True):
+                if not all(isinstance(cell, str) for cell in row):
+                    raise ValueError("a row is no decision")
                 stage, document, action, reason, detail = row
                 yield stage, Decision(document, action, reason, detail)

@@ -10,6 +10,8 @@ from pathlib import Path
 from herd.data.curation.phases import Phase
 from herd.foundation import RunDirectory
 
+COMPLETE = "complete.json"
+
 
 @dataclass(frozen=True, slots=True)
 class CurationDirectory:
@@ -62,7 +64,7 @@ class CurationDirectory:
 
     def phase_marker(self, phase: Phase) -> Path:
         """Written when all parts of a phase are there; names them in order."""
-        return self.phase_path(phase) / "complete.json"
+        return self.phase_path(phase) / COMPLETE
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep other processes out. Raises UserError when one is at work here."""

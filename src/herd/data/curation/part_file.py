@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from herd.data.curation.damage import explain_damage
 from herd.data.document import NO_META, Document, Kind
 from herd.foundation import UserError
 
@@ -91,20 +92,13 @@ class PartWriter:
 
 def read_part(path: Path) -> Iterator[list[Document]]:
     """Yield the batches of a part. Raises UserError when the file is damaged or is none of ours."""
-    import pyarrow
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            if tuple(file.schema_arrow.names) != _COLUMNS:
-                raise UserError(f"{path}: not a part of a curated corpus")
-            for group in range(file.num_row_groups):
-                yield _documents(file.read_row_group(group, use_threads=False).to_pydict())
-    except UserError:
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        message = f"{path}: cannot be read ({type(error).__name__}); remove the directory and curate again"
-        raise UserError(message) from error
+    with explain_damage(path), pyarrow.parquet.ParquetFile(path) as file:
+        if tuple(file.schema_arrow.names) != _COLUMNS:
+            raise UserError(f"{path}: not a part of a curated corpus")
+        for group in range(file.num_row_groups):
+            yield _documents(file.read_row_group(group, use_threads=False).to_pydict())
 
 
 def read_split(path: Path, split: str | None) -> Iterator[Document]:
@@ -120,9 +114,11 @@ def _documents(columns: dict[str, list[Any]]) -> list[Document]:
     for name, source, language, kind, meta, text in zip(
         *(columns[column] for column in _COLUMNS), strict=True
     ):
-        if kind not in KINDS:
-            raise ValueError(kind)
+        if kind not in KINDS or not isinstance(text, str) or not isinstance(name, str):
+            raise ValueError(f"{name!r} is no document")
         parsed = json.loads(meta) if meta else NO_META
+        if not isinstance(parsed, dict | type(NO_META)):
+            raise ValueError(f"{name!r} has labels that are none")
         documents.append(
             Document(text=text, source=source, name=name, language=language, kind=kind, meta=parsed)
         )

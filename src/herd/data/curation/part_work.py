@@ -21,7 +21,7 @@ from herd.data.curation.samples import Samples
 from herd.data.curation.survey_files import write_surveys
 from herd.data.document import Document
 from herd.data.stage import Outcome, RuledTransform, Survey, Transform
-from herd.foundation import UserError, atomic_file, sha256_file, write_json
+from herd.foundation import UserError, atomic_file, explain_write_errors, sha256_file, write_json
 
 FAILED = "stage failed"
 A_BUG_FROM = 8  # a stage that fails on all of a batch of so many documents fails altogether
@@ -103,7 +103,8 @@ def work_on_part(
         writer.close()
         decisions.close()
     if surveys:
-        write_surveys(surveys, gathered.names, paths.survey)
+        with explain_write_errors(paths.survey):
+            write_surveys(surveys, gathered.names, paths.survey)
     summary = {
         "part": paths.part,
         "documents": writer.n_documents,

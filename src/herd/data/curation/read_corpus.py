@@ -3,10 +3,11 @@
 In: the directory that `curate` made. Out: documents. Never: one of an unfinished corpus.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from herd.data.curation.damage import explain_damage
 from herd.data.curation.layout import CurationDirectory
 from herd.data.curation.manifest import read_manifest
 from herd.data.curation.part_file import read_split
@@ -23,20 +24,29 @@ def is_corpus(directory: Path | str) -> bool:
     )
 
 
-def read_corpus(directory: Path | str, *, split: str | None = None) -> Iterator[Document]:
+def read_corpus(
+    directory: Path | str, *, split: str | None = None, doing: str = ""
+) -> Iterator[Document]:
     """Yield the documents that stayed, or those of one split (`train`, `held_out`).
 
-    Raises UserError when the corpus is unfinished or a part is damaged.
+    With `doing` progress is shown under that name. Raises UserError when the corpus is unfinished or
+    a part is damaged.
     """
-    for path, _ in corpus_parts(directory):
-        yield from read_split(path, split)
+    parts = corpus_parts(directory)
+    if not doing:
+        for path, _ in parts:
+            yield from read_split(path, split)
+        return
+    with progress_bar(doing, total_bytes(parts), unit="B") as progress:
+        for path, part in parts:
+            yield from read_split(path, split)
+            progress.advance(part["bytes"])
 
 
 def verify_corpus(directory: Path | str) -> None:
     """Read every part and compare its digest with the manifest's. Raises UserError naming one that differs."""
     parts = corpus_parts(directory)
-    total = sum(part["bytes"] for _, part in parts)
-    with progress_bar("verifying", total, unit="B") as progress:
+    with progress_bar("verifying", total_bytes(parts), unit="B") as progress:
         for path, part in parts:
             if not path.is_file() or sha256_file(path) != part["sha256"]:
                 raise UserError(f"{path} is missing or not what was written; curate again")
@@ -46,8 +56,18 @@ def verify_corpus(directory: Path | str) -> None:
 def corpus_parts(directory: Path | str) -> list[tuple[Path, Mapping[str, Any]]]:
     """Return the file of each part, and what the manifest says of it.
 
-    Raises UserError when the corpus is unfinished.
+    Raises UserError when the corpus is unfinished or the manifest damaged.
     """
-    manifest = read_manifest(CurationDirectory(Path(directory)))
-    folder = Path(directory) / manifest["documents_path"]
-    return [(PartPaths(folder, part["part"]).documents, part) for part in manifest["parts"]]
+    layout = CurationDirectory(Path(directory))
+    manifest = read_manifest(layout)
+    with explain_damage(layout.manifest_path):
+        folder = Path(directory) / manifest["documents_path"]
+        return [
+            (PartPaths(folder, part["part"]).documents, {**part, "bytes": int(part["bytes"])})
+            for part in manifest["parts"]
+        ]
+
+
+def total_bytes(parts: Sequence[tuple[Path, Mapping[str, Any]]]) -> int:
+    """Return the bytes of text in all parts."""
+    return sum(part["bytes"] for _, part in parts)

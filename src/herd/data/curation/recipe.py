@@ -10,9 +10,10 @@ from typing import Any
 
 from herd.data.sources import SourceConfig
 from herd.data.stage import BatchStage, CorpusStage, Stage
-from herd.foundation import UserError, sha256_file, to_dict
+from herd.foundation import UserError, from_dict, sha256_file, to_dict
 from herd.tokenizer import LLAMA3_SPECIAL
 
+MOST_BYTES = 1 << 40
 SMALLEST_VOCAB_SIZE = 256 + len(LLAMA3_SPECIAL)
 
 
@@ -27,11 +28,11 @@ class LimitsConfig:
     memory_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
-        """Refuse limits below what any part needs."""
-        if self.part_bytes < 1 << 10:
-            raise UserError(f"part_bytes is {self.part_bytes}; it must be at least 1024")
-        if self.memory_bytes < 1 << 20:
-            raise UserError(f"memory_bytes is {self.memory_bytes}; it must be at least 1 MiB")
+        """Refuse limits below what any part needs, and above what any machine has."""
+        if not 1 << 10 <= self.part_bytes <= MOST_BYTES:
+            raise UserError(f"part_bytes is {self.part_bytes}; it must be 1 KiB to 1 TiB")
+        if not 1 << 20 <= self.memory_bytes <= MOST_BYTES:
+            raise UserError(f"memory_bytes is {self.memory_bytes}; it must be 1 MiB to 1 TiB")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,16 +71,22 @@ class CurationRecipe:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
 
     def __post_init__(self) -> None:
-        """Refuse no source, what is no stage, and a stage that comes twice."""
+        """Refuse no source, what is no stage, settings of other types, a stage twice or out of order."""
         if not self.sources:
             raise UserError(f"recipe {self.name!r}: no sources; name at least one location")
         for stage in self.stages:
             if not isinstance(stage, CorpusStage | BatchStage):
                 raise UserError(f"recipe {self.name!r}: {stage!r} is not a stage of curation")
             _refuse_letters(self.name, stage)
+            _refuse_other_types(self.name, stage)
         names = [stage.name for stage in self.stages]
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise UserError(f"recipe {self.name!r}: the stage {name!r} comes twice")
+        if "mix" in names and "held_out" in names[names.index("mix") :]:
+            raise UserError(
+                f"recipe {self.name!r}: held_out stands after mix, which may have made copies: one could "
+                "be trained on and another held out; put it before"
+            )
 
 
 def _refuse_letters(recipe: str, stage: Stage) -> None:
@@ -92,6 +99,12 @@ def _refuse_letters(recipe: str, stage: Stage) -> None:
             raise UserError(
                 f"recipe {recipe!r}: {stage.name}.{one.name} is {value!r}; write ({value!r},)"
             )
+
+
+def _refuse_other_types(recipe: str, stage: Stage) -> None:
+    """Raise UserError for a setting of a stage of Herd's that is of another type than its field."""
+    if dataclasses.is_dataclass(stage) and type(stage).__module__.startswith("herd."):
+        from_dict(type(stage), to_dict(stage), where=f"recipe {recipe!r}: {stage.name}")
 
 
 def recipe_values(recipe: CurationRecipe) -> dict[str, Any]:

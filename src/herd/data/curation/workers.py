@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from herd.foundation import UserError, load_python_file
+from herd.foundation import UserError, load_python_file, missing_library
 
 Task = TypeVar("Task")
 MAX_ATTEMPTS = 3
@@ -186,9 +186,7 @@ class RayWorkers:
             import ray
             import ray.data
         except ImportError:
-            raise UserError(
-                "working on a cluster needs Ray: pip install 'llama-herd[cluster]'"
-            ) from None
+            raise missing_library("working on a cluster", "Ray", "cluster") from None
         if not ray.is_initialized():
             _require_answer(self.address)
             try:

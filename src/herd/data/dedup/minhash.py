@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from herd.data.word_hashes import MIX_1, Hashes
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 Signatures = NDArray[np.uint32]
 SEED = 42
@@ -25,7 +25,7 @@ def signatures(shingles: Sequence[Hashes], n_places: int) -> Signatures:
     try:
         from rensa import RMinHash
     except ImportError:
-        raise UserError("MinHash needs rensa: pip install 'llama-herd[data]'") from None
+        raise missing_library("MinHash", "rensa", "data") from None
     if not shingles:
         return np.empty((0, n_places), dtype=np.uint32)
     offsets = np.concatenate([[0], np.cumsum([one.size for one in shingles])]).astype(np.uint64)

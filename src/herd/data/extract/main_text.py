@@ -17,7 +17,7 @@ from herd.data.extract.mathematics import formulas_to_text
 from herd.data.extract.nesting import nesting_depth
 from herd.data.extract.pictures import pictures_to_text
 from herd.data.sources.html_text import html_to_text
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 MAX_DEPTH = 200
 MAX_CHARS = 2_000_000
@@ -66,9 +66,7 @@ def _parsed(html: str) -> Any:
     try:
         import trafilatura
     except ImportError as error:
-        raise UserError(
-            f"extraction needs trafilatura ({error}): pip install 'llama-herd[data]'"
-        ) from None
+        raise missing_library("extraction", f"trafilatura ({error})", "data") from None
     try:
         # NUL ends a C string: what follows would be lost.
         return trafilatura.load_html(html.replace("\0", ""))

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 MAX_ROUNDS = 8  # what one mends may bring another to light: mojibake of mojibake
 # UTF-8 read as Windows-1252 or Latin-1: 'Ã©', 'â€™', 'Ð¿', 'ï»¿'.
@@ -103,6 +103,6 @@ def _without_mojibake(text: str) -> str:
     try:
         import ftfy
     except ImportError:
-        raise UserError("repairing text needs ftfy: pip install 'llama-herd[data]'") from None
+        raise missing_library("repairing text", "ftfy", "data") from None
     lines = text.split("\n")
     return "\n".join(ftfy.fix_encoding(line) if MOJIBAKE.search(line) else line for line in lines)

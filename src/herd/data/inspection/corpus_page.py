@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from herd.data.curation import explain_damage
 from herd.data.inspection.corpus_figures import draw_distributions, draw_funnel
 from herd.data.inspection.corpus_view import CorpusView, view_corpus
 from herd.data.inspection.excerpt import excerpt, sample_groups
@@ -30,7 +31,13 @@ def write_corpus_page(directory: Path | str, out: Path | str) -> None:
     """Write the page. Raises UserError when the corpus is unfinished or damaged, or `out` cannot be written."""
     view = view_corpus(directory)
     _check_place(Path(directory), Path(out))
-    page = render_page(
+    with explain_damage(directory):
+        page = _page(view)
+    write_text(Path(out), page)
+
+
+def _page(view: CorpusView) -> str:
+    return render_page(
         "herd.data.inspection",
         TEMPLATE,
         title=f"Herd: corpus {view.manifest['recipe'].get('name', '')}",
@@ -45,7 +52,6 @@ def write_corpus_page(directory: Path | str, out: Path | str) -> None:
         read_counts=_read_counts(view),
         lineage=_lineage(view),
     )
-    write_text(Path(out), page)
 
 
 def _check_place(directory: Path, out: Path) -> None:
@@ -90,7 +96,7 @@ def _stages(view: CorpusView) -> list[dict[str, Any]]:
         {
             "name": row["stage"],
             "line": _flow_line(row),
-            "reasons": _reasons(row),
+            "reasons": _reasons(row, view.ruled(row["stage"])),
             "samples": groups.get(row["stage"], []),
         }
         for row in view.funnel
@@ -108,13 +114,14 @@ def _flow_line(row: Mapping[str, Any]) -> str:
     )
 
 
-def _reasons(row: Mapping[str, Any]) -> PageTable | None:
+def _reasons(row: Mapping[str, Any], ruled: Mapping[str, int]) -> PageTable | None:
     rows = [
         [what, reason, f"{n:,}", f"{n / max(row['documents_in'], 1):.2%}"]
         for what in ("dropped", "changed")
         for reason, n in sorted(row[what].items(), key=lambda item: -item[1])
     ]
     rows += [["counted", what, f"{n:,}", ""] for what, n in row["counts"].items()]
+    rows += [["in all", what, f"{n:,}", ""] for what, n in ruled.items()]
     if not rows:
         return None
     return PageTable(columns=("what", "reason", "documents", "share"), rows=rows)
@@ -124,7 +131,7 @@ def _clusters(view: CorpusView) -> list[dict[str, Any]]:
     return [
         {
             "kept": excerpt(str(row.get("kept", "")), 200),
-            "n_dropped": row.get("n_dropped", len(row["dropped"])),
+            "n_dropped": row["n_dropped"],
             "dropped": [excerpt(str(name), 200) for name in row["dropped"][:SHOWN_MEMBERS]],
         }
         for row in view.clusters[:SHOWN_CLUSTERS]
@@ -133,15 +140,9 @@ def _clusters(view: CorpusView) -> list[dict[str, Any]]:
 
 def _unread(view: CorpusView) -> PageTable | None:
     """What could not be read, or not wholly, by name."""
-    named = view.manifest["read"].get("names", {}).get("read", {})
-    counts = view.manifest["read"].get("counts", {}).get("read", {})
     rows = [
-        [
-            event,
-            f"{counts.get(event, 0):,}",
-            ", ".join(excerpt(n, 120) for n in names[:SHOWN_FILES]),
-        ]
-        for event, names in sorted(named.items())
+        [event, f"{n:,}", ", ".join(excerpt(name, 120) for name in names[:SHOWN_FILES])]
+        for event, n, names in view.unread
     ]
     return PageTable(columns=("what", "how often", "for example"), rows=rows) if rows else None
 

@@ -1,9 +1,12 @@
 """The same in a terminal: the funnel with its reasons, and how the text is spread."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from herd.data.curation import explain_damage
 from herd.data.inspection.corpus_view import CorpusView, view_corpus
+from herd.data.inspection.excerpt import excerpt
 from herd.data.inspection.mix_rows import COLUMNS
 from herd.foundation import format_bytes, format_count
 
@@ -11,21 +14,30 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAR_CHARS = 24
+NAMED, NAME_CHARS = 3, 80
 MOST_VALUES = 8
 
 
 def show_corpus(directory: Path | str, console: "Console") -> None:
     """Print the funnel and the distributions. Raises UserError when the corpus is unfinished or damaged."""
     view = view_corpus(directory)
-    console.print(_funnel(view))
+    with explain_damage(directory):
+        shown = list(_shown(view))
+    for one in shown:
+        console.print(one)
+
+
+def _shown(view: CorpusView) -> Iterator[Any]:
+    yield _funnel(view)
+    if view.unread:
+        yield _unread(view)
     if view.mix:
-        console.print(_mix(view))
+        yield _mix(view)
     for name in ("language", "topic", "source", "kind"):
-        kept = view.distribution("kept", name)
-        if len(kept) > 1:
-            console.print(_bars(name, view))
+        if len(view.distribution("kept", name)) > 1:
+            yield _bars(name, view)
     (n_read, bytes_read), (n_kept, bytes_kept) = view.total("read"), view.total("kept")
-    console.print(
+    yield (
         f"read {format_count(n_read)} documents ({format_bytes(bytes_read)}), kept "
         f"{format_count(n_kept)} ({format_bytes(bytes_kept)}, {bytes_kept / max(bytes_read, 1):.0%})"
     )
@@ -49,6 +61,19 @@ def _funnel(view: CorpusView) -> Any:
         for what in ("dropped", "changed"):
             for reason, n_documents in sorted(row[what].items(), key=lambda item: -item[1]):
                 table.add_row("", Text(f"{what}: {reason}"), f"{n_documents:,}", "")
+        for what, n in view.ruled(row["stage"]).items():
+            table.add_row("", Text(f"in all: {what}"), f"{n:,}", "")
+    return table
+
+
+def _unread(view: CorpusView) -> Any:
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    table = Table("not read, or not wholly", Column("how often", justify="right"), "for example")
+    for event, n, names in view.unread:
+        shown = ", ".join(excerpt(name, NAME_CHARS) for name in names[:NAMED])
+        table.add_row(Text(event), f"{n:,}", Text(shown))
     return table
 
 

@@ -7,15 +7,17 @@ Never: a trace for a damaged file.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from herd.data.curation import CurationDirectory, read_manifest
+from herd.data.curation import CurationDirectory, explain_damage, read_manifest
 from herd.data.curation.distributions import total_of
 from herd.data.inspection.mix_rows import mix_rows
-from herd.foundation import UserError, read_json
+from herd.foundation import read_json
 
 CLUSTERS = "clusters.jsonl"
+MOST_CLUSTERS, MOST_SAMPLES = 200, 5_000  # shown, whatever a damaged file holds
 NEEDED = ("recipe", "read", "funnel", "distributions", "parts", "documents_path")
 ROW_FIELDS = ("stage", "documents_in", "documents_out", "bytes_in", "bytes_out")
 
@@ -36,6 +38,18 @@ class CorpusView:
         rows: Sequence[Mapping[str, Any]] = self.manifest["funnel"]
         return rows
 
+    @property
+    def unread(self) -> Sequence[tuple[str, int, Sequence[str]]]:
+        """What could not be read, or not wholly: what, how often, some names."""
+        read = self.manifest["read"]
+        counts, named = (read.get(which, {}).get("read", {}) for which in ("counts", "names"))
+        return [(event, int(counts.get(event, 0)), names) for event, names in sorted(named.items())]
+
+    def ruled(self, stage: str) -> Mapping[str, int]:
+        """Return what a stage that looked at the whole corpus counted there."""
+        counts: Mapping[str, int] = self.manifest.get("rulings", {}).get(stage, {})
+        return counts
+
     def total(self, which: str) -> tuple[int, int]:
         """Return documents and bytes that were `read` or `kept`."""
         return total_of(self.manifest["distributions"][which])
@@ -50,21 +64,17 @@ def view_corpus(directory: Path | str) -> CorpusView:
     """Read what there is to show. Raises UserError when the corpus is unfinished or damaged."""
     layout = CurationDirectory(Path(directory))
     manifest = read_manifest(layout)
-    try:
+    with explain_damage(layout.manifest_path):
         _check(manifest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{layout.manifest_path}: damaged ({error}); remove the directory and curate again"
-        ) from error
-    samples = _list_of(layout.samples_path)
-    timings = read_json(layout.timings_path) if layout.timings_path.exists() else {}
-    return CorpusView(
-        manifest=manifest,
-        samples=samples,
-        clusters=_clusters(layout.path),
-        mix=mix_rows(layout.path),
-        timings=timings if isinstance(timings, dict) else {},
-    )
+    with explain_damage(layout.path):
+        timings = read_json(layout.timings_path) if layout.timings_path.exists() else {}
+        return CorpusView(
+            manifest=manifest,
+            samples=_samples(layout.samples_path),
+            clusters=_clusters(layout.path),
+            mix=mix_rows(layout.path),
+            timings=timings if isinstance(timings, dict) else {},
+        )
 
 
 def _check(manifest: Mapping[str, Any]) -> None:
@@ -86,12 +96,12 @@ def _require(condition: bool, where: str) -> None:
         raise TypeError(f"{where} holds something else than it should")
 
 
-def _list_of(path: Path) -> list[dict[str, Any]]:
+def _samples(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     value = read_json(path)
     fields = ("stage", "action", "reason", "document", "detail", "before", "after")
-    rows = value if isinstance(value, list) else []
+    rows = value[:MOST_SAMPLES] if isinstance(value, list) else []
     return [
         row
         for row in rows
@@ -102,11 +112,10 @@ def _list_of(path: Path) -> list[dict[str, Any]]:
 def _clusters(directory: Path) -> list[dict[str, Any]]:
     clusters = []
     for path in sorted(directory.glob(f"rulings/*/*/{CLUSTERS}")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in islice(file, MOST_CLUSTERS):
                 row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get("dropped"), list):
+                if not isinstance(row["dropped"], list) or not isinstance(row["n_dropped"], int):
+                    raise ValueError(f"{path.name} has a line that is no set of documents")
                 clusters.append(row)
     return clusters

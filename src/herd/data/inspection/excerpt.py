@@ -50,10 +50,23 @@ def changes(before: str, after: str) -> list[tuple[str, str]]:
     return pieces
 
 
+def common_changes(before: str, after: str) -> list[tuple[str, str]]:
+    """Return the changes between two excerpts up to where the shorter reach of the two ends.
+
+    Both are cut at so many characters; what only one of them reaches is no change.
+    """
+    pieces = changes(excerpt(before), excerpt(after))
+    is_cut = max(len(before), len(after)) >= MAX_CHARS
+    last_same = max((at for at, (kind, _) in enumerate(pieces) if kind == "same"), default=None)
+    if not is_cut or last_same is None:
+        return pieces
+    return [*pieces[: last_same + 1], ("same", " …")]
+
+
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    before, after = excerpt(row["before"]), excerpt(row["after"])
+    before, after = row["before"], row["after"]
     return {
         "document": excerpt(row["document"], 160),
         "detail": excerpt(row["detail"], 200),
-        "pieces": changes(before, after) if after else [("same", before)],
+        "pieces": common_changes(before, after) if after else [("same", excerpt(before))],
     }

@@ -24,6 +24,7 @@ from herd.foundation import UserError, write_json
 
 TABLE = "mix.json"
 BYTES_EACH = 64
+MIN_TEMPERATURE, MOST_EPOCHS, MOST_BYTES = 0.1, 1_000, 1 << 60
 KEPT_APART = -1  # the group of a held-out document
 Keys = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
@@ -56,10 +57,16 @@ class MixStage:
             raise UserError("mix.weights names a group twice")
         if self.weights and self.temperature != 1.0:
             raise UserError("mix takes weights or a temperature, not both")
-        if not self.temperature > 0 or not self.max_epochs > 0 or self.total_bytes < 0:
+        if not MIN_TEMPERATURE <= self.temperature < float("inf"):
             raise UserError(
-                "mix.temperature and mix.max_epochs must be above 0, total_bytes 0 or more"
+                f"mix.temperature is {self.temperature}; it must be {MIN_TEMPERATURE} or more"
             )
+        if not 0 < self.max_epochs <= MOST_EPOCHS:
+            raise UserError(
+                f"mix.max_epochs is {self.max_epochs}; it must be above 0, at most {MOST_EPOCHS}"
+            )
+        if not 0 <= self.total_bytes <= MOST_BYTES:
+            raise UserError(f"mix.total_bytes is {self.total_bytes}; it must be 0 to {MOST_BYTES}")
 
     def open_survey(self) -> Survey:
         """Return the survey of a part: hash, bytes, group and source of each document."""

@@ -39,7 +39,7 @@ def _hinted(name: str, pattern: str, *hints: str, before: int, longest: int = 80
 SECRETS = (
     _hinted(
         "secret",
-        r"-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{16,8000}?-----END (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----",
+        r"-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s:,]|-(?!----BEGIN)){16,8000}?-----END (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----",
         "-BE", before=4, longest=8300,
     ),
     _hinted("secret", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", "KIA", "SIA", before=1),

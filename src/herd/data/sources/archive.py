@@ -5,6 +5,7 @@ Never: links, devices, names that point outside, or more bytes than the bounds b
 """
 
 import io
+import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from herd.data.tally import Tally
 from herd.foundation import UserError, format_bytes
 
 MAX_MEMBERS = 200_000
+LINK = "link or device in an archive"
 ARCHIVE_TRAP = "archive beyond the bounds"
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_BYTES = 8 << 30
@@ -76,7 +78,7 @@ def _tar_members(file: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str,
         for number, member in enumerate(tar):
             if not member.isfile():
                 if not member.isdir():
-                    tally.note("read", "link or device in an archive", member.name)
+                    tally.note("read", LINK, member.name)
                 continue
             if _is_acceptable(member.name, member.size, number, name, tally):
                 yield member.name, cast(BinaryIO, tar.extractfile(member))
@@ -90,6 +92,9 @@ def _zip_members(file: BinaryIO, name: str, tally: Tally) -> Iterator[tuple[str,
             )
         for number, member in enumerate(archive.infolist()):
             if member.is_dir():
+                continue
+            if stat.S_ISLNK(member.external_attr >> 16):  # where Unix keeps a file's mode
+                tally.note("read", LINK, member.filename)
                 continue
             if _is_acceptable(member.filename, member.file_size, number, name, tally):
                 with archive.open(member) as stream:

@@ -12,7 +12,7 @@ import lzma
 import zlib
 from typing import Any, BinaryIO, cast
 
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 SUFFIXES = (".gz", ".xz", ".bz2", ".zst")
 # A zstd block of 4 bytes may stand for 128 KiB, so compressed input is taken in small bites.
@@ -55,9 +55,7 @@ class _ZstdStream(io.RawIOBase):
         try:
             import zstandard
         except ImportError:
-            raise UserError(
-                "reading .zst needs the zstandard library: pip install 'llama-herd[data]'"
-            ) from None
+            raise missing_library("reading .zst", "zstandard", "data") from None
         self._errors = zstandard.ZstdError
         self._decompressor = zstandard.ZstdDecompressor()
         self._compressed = compressed

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from herd.data.sources.tree import walk
 from herd.data.tally import Tally
-from herd.foundation import UserError
+from herd.foundation import UserError, missing_library
 
 URL_MARK = "://"
 PATTERN_MARKS = ("*", "?", "[")
@@ -99,12 +99,12 @@ class RemoteFiles:
         try:
             import fsspec
         except ImportError:
-            raise UserError(
-                f"reading {self.url} needs fsspec: pip install 'llama-herd[data]'"
-            ) from None
+            raise missing_library(f"reading {self.url}", "fsspec", "data") from None
         try:
             system, root = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
+        except ImportError as error:
+            raise missing_library(f"reading {self.url}", str(error), "remote") from None
+        except ValueError as error:
             raise UserError(f"{self.url}: {error}") from error
         return system, str(root)
 

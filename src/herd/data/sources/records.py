@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from herd.data.document import NO_META
 from herd.data.sources.decode import decode, replace_surrogates
 from herd.data.tally import Tally
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 MAX_ROW_BYTES = 64 << 20
 PARQUET_ROWS_AT_ONCE = 256
@@ -122,7 +122,7 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UserError("reading Parquet needs pyarrow: pip install 'llama-herd[data]'") from None
+        raise missing_library("reading Parquet", "pyarrow", "data") from None
     return pyarrow, pyarrow.parquet
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from herd.data.sources.decode import decode
 from herd.data.sources.pieces import MAX_PIECE_BYTES
 from herd.data.tally import Tally
-from herd.foundation import UserError
+from herd.foundation import missing_library
 
 TEXT_TYPES = {"text/html": "page", "application/xhtml+xml": "page", "text/plain": "prose"}
 # A declaration stands at the very beginning of a page (HTML standard: within 1024 bytes).
@@ -33,7 +33,7 @@ def read_warc(stream: BinaryIO, name: str, tally: Tally) -> Iterator[Answer]:
     try:
         from fastwarc.warc import ArchiveIterator, WarcRecordType
     except ImportError:
-        raise UserError("reading WARC needs fastwarc: pip install 'llama-herd[data]'") from None
+        raise missing_library("reading WARC", "fastwarc", "data") from None
     records = ArchiveIterator(
         stream,
         record_types=WarcRecordType.response,
