@@ -144,14 +144,17 @@ def run_peer(source: Path, folder: Path) -> tuple[set[str], float]:
         ),
     )
     started_s = time.perf_counter()
-    for pipeline, n_tasks in steps:
-        logs = str(base / "logs")  # else it writes them where the benchmark was started
+    for number, (pipeline, n_tasks) in enumerate(steps):
+        # Each step its own: by what stands there the peer knows which tasks are done already.
+        logs = str(base / "logs" / str(number))
         LocalPipelineExecutor(pipeline, tasks=n_tasks, workers=1, logging_dir=logs).run()
     seconds = time.perf_counter() - started_s
-    kept = set()
+    kept: set[str] = set()
     for path in (base / "kept").glob("*.jsonl.gz"):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             kept |= {json.loads(line)["id"] for line in file}
+    if not kept:
+        sys.exit("datatrove wrote no document: its run went wrong, and there is nothing to compare")
     return kept, seconds
 
 
