@@ -1,7 +1,4 @@
-"""Walk four answers of a crawl from WARC to shard: what became of each, and why. Needs `llama-herd[data]`.
-
-Writes into `valley/`, where the corpus can be looked at afterwards: herd data inspect valley/corpus.
-"""
+"""Walk four answers of a crawl from WARC to shard, in `valley/`: what became of each. Needs `llama-herd[data]`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +22,6 @@ ANSWERS = (
     ("http://valley.org/login", "2023-06-20", "<html><body><form>Log in to see this page</form></body></html>"),
 )
 # fmt: on
-
-
 HERE = Path("valley")
 
 

@@ -89,7 +89,12 @@ def pages(tmp_path):
 
 
 def curate(pages, out, *more):
-    settings = ["--set", "stages.7.repetition=none", "--set", "stages.3.threshold=1.0"]
+    settings = [
+        "--set",
+        "stages.heuristics.repetition=none",
+        "--set",
+        "stages.minhash.threshold=1.0",
+    ]
     command = ["data", "curate", "web", "--source", str(pages), "--out", str(out)]
     return run([*command, *settings, *more])
 
@@ -108,6 +113,34 @@ def test_a_curated_corpus_can_be_inspected_by_page_document_and_program(pages, t
     assert "url: dropped, same URL (rows.jsonl:1)" in capsys.readouterr().out
     assert run(["data", "inspect", str(out), "--html", str(tmp_path / "page.html")]) == 0
     assert "Stage by stage" in (tmp_path / "page.html").read_text()
+
+
+def test_the_closing_words_name_what_was_not_read_and_the_vocabulary(pages, tmp_path, capsys):
+    with (pages / "rows.jsonl").open("a") as file:
+        file.write("{\n")
+    assert curate(pages, tmp_path / "corpus", "--vocab-size", "30000") == 0
+    said = capsys.readouterr().err
+    assert "not read, or not wholly: 1 malformed row (rows.jsonl:" in said
+    assert "(the text had not enough pairs for 30,000)" in said
+
+
+def test_a_source_without_text_is_no_silent_nothing(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert (
+        run(
+            [
+                "data",
+                "curate",
+                "web",
+                "--source",
+                str(tmp_path / "empty"),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
+    assert "no file of a known kind" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

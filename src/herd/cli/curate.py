@@ -116,9 +116,12 @@ def _not_read(manifest: dict[str, Any]) -> Iterator[str]:
 
 def _dropped(manifest: dict[str, Any]) -> Iterator[str]:
     for row in manifest["funnel"]:
-        n_gone = row["documents_in"] - row["documents_out"]
-        fate = "dropped" if n_gone >= 0 else "more, copies"
-        yield f"{row['stage']}: {abs(n_gone):,} of {row['documents_in']:,} documents {fate}"
+        stage, n_in = row["stage"], row["documents_in"]
+        n_gone = n_in - row["documents_out"]
+        if n_gone < 0:
+            yield f"{stage}: {-n_gone:,} copies more than the {n_in:,} documents that came in"
+        else:
+            yield f"{stage}: {n_gone:,} of {n_in:,} documents dropped"
 
 
 def _packed(manifest: dict[str, Any]) -> Iterator[str]:
