@@ -43,10 +43,13 @@ def draw_funnel(view: CorpusView) -> PageFigure:
     shares = [100 * value / max(bytes_read, 1) for value in n_bytes]
     axes.barh(places, shares, height=0.62, color=FIRST)
     for place, share, count, size in zip(places, shares, documents, n_bytes, strict=True):
-        shown = f" {format_bytes(size)}, {format_count(count)} documents"
+        noun = "document" if count == 1 else "documents"
+        shown = f" {format_bytes(size)}, {format_count(count)} {noun}"
         axes.text(min(share, 100) + 0.5, place, shown, va="center", color=INK, fontsize=9)
     _label(axes, labels, "percent of the text that was read")
-    axes.set_xlim(0, max(150, max(shares) + 50))
+    most = max(100, *shares)  # a mix may make more of it than was read
+    axes.set_xlim(0, most + 50)
+    axes.set_xticks([tick for tick in axes.get_xticks() if tick <= most])
     return PageFigure(title="What was left after each stage", svg=_svg(canvas, "funnel"), wide=True)
 
 

@@ -40,7 +40,7 @@ def _page(view: CorpusView) -> str:
     return render_page(
         "herd.data.inspection",
         TEMPLATE,
-        title=f"Herd: corpus {view.manifest['recipe'].get('name', '')}",
+        title=f"Herd: {view.manifest['recipe'].get('name', 'corpus')}",
         subtitle=_subtitle(view),
         headline=_headline(view),
         funnel=draw_funnel(view),
@@ -124,7 +124,7 @@ def _reasons(row: Mapping[str, Any], ruled: Mapping[str, int]) -> PageTable | No
     rows += [["in all", what, f"{n:,}", ""] for what, n in ruled.items()]
     if not rows:
         return None
-    return PageTable(columns=("what", "reason", "documents", "share"), rows=rows)
+    return PageTable(columns=("what", "reason", "how many", "share"), rows=rows)
 
 
 def _clusters(view: CorpusView) -> list[dict[str, Any]]:
