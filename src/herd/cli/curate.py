@@ -3,9 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -43,8 +42,8 @@ def curate(
 
     The same command again goes on where a run was stopped.
     """
+    from herd.data import closing_words, write_corpus_page
     from herd.data import curate as run_curation
-    from herd.data import write_corpus_page
 
     resolved = _resolve(recipe, sources, overrides, tokenizer, vocab_size)
     manifest = run_curation(
@@ -55,7 +54,7 @@ def curate(
     if as_json:
         print(json.dumps(manifest))
         return
-    print(_closing_words(manifest, out), file=sys.stderr)
+    print(f"{closing_words(out)}; look at it with: herd data inspect {out}", file=sys.stderr)
 
 
 def _resolve(
@@ -94,60 +93,3 @@ def _workers(recipe: str, n_workers: int, ray: str | None) -> "Workers":
     if n_workers == 1:
         return OneProcess()
     return ProcessWorkers(n_workers or len(os.sched_getaffinity(0)), recipe_file(recipe))
-
-
-def _closing_words(manifest: dict[str, Any], out: Path) -> str:
-    return "\n".join(
-        [
-            *_not_read(manifest),
-            *_dropped(manifest),
-            *_packed(manifest),
-            f"{_kept(manifest)}; look at it with: herd data inspect {out}",
-        ]
-    )
-
-
-def _not_read(manifest: dict[str, Any]) -> Iterator[str]:
-    read = manifest["read"]
-    for event, names in read["names"].get("read", {}).items():
-        n = read["counts"]["read"].get(event, 0)
-        yield f"not read, or not wholly: {n:,} {event} ({names[0]}{', ...' if n > 1 else ''})"
-
-
-def _dropped(manifest: dict[str, Any]) -> Iterator[str]:
-    for row in manifest["funnel"]:
-        stage, n_in = row["stage"], row["documents_in"]
-        n_gone = n_in - row["documents_out"]
-        if n_gone < 0:
-            yield f"{stage}: {-n_gone:,} copies more than the {n_in:,} documents that came in"
-        else:
-            yield f"{stage}: {n_gone:,} of {n_in:,} documents dropped"
-
-
-def _packed(manifest: dict[str, Any]) -> Iterator[str]:
-    from herd.foundation import format_count
-
-    shards = manifest["shards"] or {}
-    packed = {split: one for split, one in shards.items() if isinstance(one, dict)}
-    if packed:
-        tokens = ", ".join(
-            f"{format_count(one['n_tokens'])} tokens in {split}" for split, one in packed.items()
-        )
-        vocab_size = next(iter(packed.values()))["vocab_size"]
-        asked = (manifest["recipe"]["packing"] or {}).get("vocab_size", 0)
-        fewer = f" (the text had not enough pairs for {asked:,})" if vocab_size < asked else ""
-        yield f"packed {tokens}, vocabulary of {vocab_size:,}{fewer}"
-
-
-def _kept(manifest: dict[str, Any]) -> str:
-    from herd.data import nothing_left
-    from herd.foundation import format_bytes, format_count
-
-    parts = manifest["parts"]
-    n_kept = sum(part["documents"] for part in parts)
-    n_read = sum(cell[0] for cell in manifest["distributions"]["read"].get("kind", {}).values())
-    n_bytes = sum(part["bytes"] for part in parts)
-    kept = (
-        f"kept {format_count(n_kept)} of {format_count(n_read)} documents, {format_bytes(n_bytes)}"
-    )
-    return kept if n_kept else f"{nothing_left(manifest)}; {kept}"

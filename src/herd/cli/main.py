@@ -122,8 +122,12 @@ def _leave_in_order() -> None:
             signal.signal(number, _end)
 
 
+class EndedError(SystemExit):
+    """A signal asked this process to end; the code is 128 and its number."""
+
+
 def _end(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(EXIT_SIGNALLED + number)
+    raise EndedError(EXIT_SIGNALLED + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -135,11 +139,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _explain(error)
     except KeyboardInterrupt:
         return _say("interrupted", EXIT_INTERRUPTED)
+    except EndedError as end:
+        number = int(end.code or 0) - EXIT_SIGNALLED
+        return _say(f"ended by {signal.Signals(number).name}", EXIT_SIGNALLED + number)
     except SystemExit as end:  # how click leaves when nobody reads any more
         if isinstance(end.__context__, BrokenPipeError):
             return _leave_broken_pipe()
-        if isinstance(end.code, int) and end.code > EXIT_SIGNALLED:
-            return _say(f"ended by {signal.Signals(end.code - EXIT_SIGNALLED).name}", end.code)
         raise
     if result == EXIT_INTERRUPTED:
         return _say("interrupted", EXIT_INTERRUPTED)

@@ -57,7 +57,6 @@ from herd.data.curation import (
     corpus_text,
     curate,
     is_corpus,
-    nothing_left,
     pack_corpus,
     pack_sources,
     read_corpus,
@@ -77,7 +76,14 @@ from herd.data.heuristics import (
     RepetitionRule,
     StopWordRule,
 )
-from herd.data.inspection import Fate, corpus_summary, show_corpus, why, write_corpus_page
+from herd.data.inspection import (
+    Fate,
+    closing_words,
+    corpus_summary,
+    show_corpus,
+    why,
+    write_corpus_page,
+)
 from herd.data.loader import Loader
 from herd.data.mix import HeldOutStage, MixStage, llama3_mix
 from herd.data.privacy import (
@@ -163,6 +169,7 @@ __all__ = [
     "UrlDedup",
     "Workers",
     "cleaning_stages",
+    "closing_words",
     "contamination_report",
     "corpus_summary",
     "corpus_text",
@@ -179,7 +186,6 @@ __all__ = [
     "llama3_mix",
     "load_classifier",
     "main_text",
-    "nothing_left",
     "pack",
     "pack_corpus",
     "pack_sources",

@@ -177,7 +177,7 @@ def _json(text: str, where: str) -> Any:
 def _strings(value: Any, fields: Sequence[str]) -> str:
     """All strings in a value, a line each, however deep they lie."""
     if fields and isinstance(value, dict):
-        value = [value.get(one) for one in fields]  # one that has none of them has no text
+        value = [value.get(one) for one in fields]
     found: list[str] = []
     waiting = [value]
     while waiting:

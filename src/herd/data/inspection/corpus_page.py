@@ -78,8 +78,7 @@ def _headline(view: CorpusView) -> dict[str, str]:
         "text kept": format_bytes(bytes_kept),
         "of the text kept": f"{bytes_kept / max(bytes_read, 1):.0%}",
     }
-    shards = view.manifest.get("shards") or {}
-    n_tokens = sum(one["n_tokens"] for one in shards.values() if isinstance(one, dict))
+    n_tokens = sum(one["n_tokens"] for one in view.packed.values())
     if n_tokens:
         cards["tokens packed"] = format_count(n_tokens)
     seconds = sum(one.get("seconds", 0) for one in view.timings.values())

@@ -45,6 +45,12 @@ class CorpusView:
         counts, named = (read.get(which, {}).get("read", {}) for which in ("counts", "names"))
         return [(event, int(counts.get(event, 0)), names) for event, names in sorted(named.items())]
 
+    @property
+    def packed(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the manifest says of each split's shard; nothing if none was packed."""
+        shards = self.manifest.get("shards") or {}
+        return {split: one for split, one in shards.items() if isinstance(one, dict)}
+
     def ruled(self, stage: str) -> Mapping[str, int]:
         """Return what a stage that looked at the whole corpus counted there."""
         counts: Mapping[str, int] = self.manifest.get("rulings", {}).get(stage, {})

@@ -17,10 +17,7 @@ def temperature_shares(n_bytes: Mapping[str, int], temperature: float) -> dict[s
 
     (Conneau & Lample 2019, section 3.1, with the exponent written as a temperature.)
     """
-    largest = max(n_bytes.values(), default=0)
-    powers = {
-        group: (size / largest) ** (1 / temperature) for group, size in n_bytes.items() if size
-    }
+    powers = {group: size ** (1 / temperature) for group, size in n_bytes.items() if size}
     total = sum(powers.values())
     return {group: power / total for group, power in powers.items()}
 

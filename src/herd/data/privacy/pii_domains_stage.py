@@ -37,7 +37,7 @@ class PiiDomainFilter:
     """
 
     name: ClassVar[str] = "pii_domains"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     max_per_1000_words: float = 5.0
     min_documents: int = 5
 

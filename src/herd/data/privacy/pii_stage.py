@@ -20,7 +20,7 @@ class PiiRedactor:
     """
 
     name: ClassVar[str] = "pii"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     action: Literal["mark", "count"] = "mark"
     kinds: tuple[str, ...] = ()
     max_per_1000_words: float = 100.0
