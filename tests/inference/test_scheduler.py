@@ -11,7 +11,7 @@ import torch
 from herd.inference import Request, SamplingConfig
 from herd.inference.engine import Engine
 from herd.inference.engine_config import EngineConfig
-from herd.inference.request import Output, ScoreRequest
+from herd.inference.request import Output, ScoreGroup, ScoreRequest
 from herd.inference.sampler import Sampler
 from herd.inference.speculation import ProposalQuery
 from herd.inference.torch_runner import TorchRunner
@@ -65,7 +65,7 @@ class Schedule:
         )
         self.guesser = Guesser(self.runner.logits, self.draw) if speculates else None
         self.engine = Engine(self.runner, self.config, proposer=self.guesser)
-        self.requests: dict[int, Request | ScoreRequest] = {}
+        self.requests: dict[int, Request | ScoreRequest | ScoreGroup] = {}
         self.outputs: dict[int, list[Output]] = {}
         self.cancelled: set[int] = set()
         self.steps_as_oldest: dict[int, int] = {}
@@ -75,7 +75,7 @@ class Schedule:
         prompt = draw.choice(BEGINNINGS)[: draw.randint(0, 50)]
         prompt += tuple(draw.choices(range(22), k=draw.randint(1, 12)))
         n_new = draw.randint(0, self.longest)
-        request: Request | ScoreRequest = Request(
+        request: Request | ScoreRequest | ScoreGroup = Request(
             prompt=prompt,
             max_new_tokens=n_new,
             min_new_tokens=draw.randint(0, n_new),
@@ -86,11 +86,25 @@ class Schedule:
         )
         if draw.random() < 0.15:
             request = ScoreRequest(prompt=prompt, continuation=prompt[: draw.randint(1, 20)])
+        if draw.random() < 0.15:
+            request = self.group(prompt)
         if draw.random() < 0.03:
             request = Request(prompt=(*prompt, self.runner.POISON), max_new_tokens=5)
         if self.engine.has_room:
             ticket = self.engine.submit(request)
             self.requests[ticket], self.outputs[ticket] = request, []
+
+    def group(self, prompt: tuple[int, ...]) -> ScoreGroup:
+        """Answers to one prompt, some alike, cut into prompt and answer in whatever place."""
+        draw = self.draw
+        answer = tuple(draw.choices(range(22), k=draw.randint(2, 20)))
+        members = []
+        for _ in range(draw.randint(1, 6)):
+            whole = prompt + answer[: draw.randint(1, len(answer))]
+            whole += tuple(draw.choices(range(22), k=draw.randint(0, 18)))
+            cut = draw.randint(max(1, len(prompt) - 3), len(whole) - 1)
+            members.append(ScoreRequest(prompt=whole[:cut], continuation=whole[cut:]))
+        return ScoreGroup(members=tuple(members))
 
     def cancel(self) -> None:
         live = self.live()
@@ -128,6 +142,11 @@ class Schedule:
             if isinstance(request, ScoreRequest):
                 check_score(self.runner.logits, request, outputs)
                 continue
+            if isinstance(request, ScoreGroup):
+                for sample, member in enumerate(request.members):
+                    own = [output for output in outputs if output.sample == sample]
+                    check_score(self.runner.logits, member, own)
+                continue
             for sample in range(request.n_samples):
                 own = [output for output in outputs if output.sample == sample]
                 check_sample(self.runner.logits, request, sample, own)
@@ -140,7 +159,8 @@ class Schedule:
                 n_tokens = len(request.prompt) + request.max_new_tokens
                 assert n_steps <= request.n_samples * n_tokens + 1
             else:
-                assert n_steps <= len(request.prompt) + len(request.continuation) + 1
+                members = request.members if isinstance(request, ScoreGroup) else (request,)
+                assert n_steps <= sum(len(one.read_tokens) + 1 for one in members) + 1
 
 
 def check_sample(

@@ -14,7 +14,7 @@ from herd.inference.fresh_engine import FreshEngine
 from herd.inference.generate import SampledToken, check_prompt, generate, stream
 from herd.inference.local_engine import open_engine, open_runner
 from herd.inference.native.native_runner import NativeRunner, why_not_native
-from herd.inference.offline import complete
+from herd.inference.offline import complete, completions
 from herd.inference.prompt_lookup import PromptLookup
 from herd.inference.request import (
     Completion,
@@ -29,7 +29,7 @@ from herd.inference.request_checks import check_seed
 from herd.inference.runner import Chunk, Runner
 from herd.inference.sampler import Sampler, next_token_probabilities
 from herd.inference.sampling_config import SamplingConfig
-from herd.inference.scoring import score
+from herd.inference.scoring import score, scores
 from herd.inference.settings import Settings, check_settings, request_of
 from herd.inference.speculation import Proposer
 from herd.inference.stop_strings import StopStrings
@@ -72,12 +72,14 @@ __all__ = [
     "check_seed",
     "check_settings",
     "complete",
+    "completions",
     "generate",
     "next_token_probabilities",
     "open_engine",
     "open_runner",
     "request_of",
     "score",
+    "scores",
     "stream",
     "why_not_native",
 ]

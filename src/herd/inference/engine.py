@@ -17,7 +17,7 @@ import torch
 from herd.foundation import UserError
 from herd.inference.block_pool import BlockPool, blocks_for
 from herd.inference.engine_config import EngineConfig, EngineCounters
-from herd.inference.request import FinishReason, Output, Request, ScoreRequest
+from herd.inference.request import FinishReason, Output, Request, ScoreGroup, ScoreRequest
 from herd.inference.runner import Chunk, Runner
 from herd.inference.sampled_sequence import SampledSequence, n_new_tokens_at_most, n_tokens_read
 from herd.inference.sampler import SamplingRow, sample_rows
@@ -102,12 +102,12 @@ class Engine:
         """Return how many blocks of the cache are held by requests."""
         return self._scheduler.pool.n_used
 
-    def check(self, request: Request | ScoreRequest) -> None:
+    def check(self, request: Request | ScoreRequest | ScoreGroup) -> None:
         """Raise UserError, with the counts, for a request that could never be served.
 
         Changes nothing, so any thread may call it at any time.
         """
-        if isinstance(request, ScoreRequest):
+        if not isinstance(request, Request):
             n_tokens = n_tokens_scored(request, self._runner.config)
         else:
             n_tokens = n_tokens_read(request, self._runner.config)
@@ -122,7 +122,7 @@ class Engine:
                 f"cache has {n_blocks:,}: shorten it or give the cache more memory"
             )
 
-    def submit(self, request: Request | ScoreRequest) -> int:
+    def submit(self, request: Request | ScoreRequest | ScoreGroup) -> int:
         """Take a request in; return its ticket, by which its outputs are known.
 
         Raises UserError as `check` does, and QueueFullError when `max_waiting` wait already.
@@ -191,13 +191,22 @@ class Engine:
         assert {*live} == {*running, *waiting}, "a live sequence neither runs nor waits"
         assert len(live) == len(running) + len(waiting), "a sequence runs or waits twice"
 
-    def _sequence(self, request: Request | ScoreRequest, ticket: int) -> TokenSequence:
-        if isinstance(request, ScoreRequest):
-            config = self._runner.config
-            return ScoredSequence(request, config, key=self._next_key(), ticket=ticket)
+    def _sequence(self, request: Request | ScoreRequest | ScoreGroup, ticket: int) -> TokenSequence:
+        if not isinstance(request, Request):
+            return self._scored(request, ticket)
         sequence = self._sample(request, ticket, 0)
         sequence.n_slots = request.n_samples
         return sequence
+
+    def _scored(self, request: ScoreRequest | ScoreGroup, ticket: int) -> ScoredSequence:
+        members = request.members if isinstance(request, ScoreGroup) else (request,)
+        config = self._runner.config
+        first, *followers = (
+            ScoredSequence(one, config, key=self._next_key(), ticket=ticket, sample=i)
+            for i, one in enumerate(members)
+        )
+        first.lead(followers)
+        return first
 
     def _sample(self, request: Request, ticket: int, sample: int) -> SampledSequence:
         config = self._runner.config
@@ -231,10 +240,26 @@ class Engine:
                 self.counters.n_proposed_tokens += len(sequence.proposals)
                 draws += [Draw(sample, row) for sample in self._samples(sequence)]
             elif chunk.n_logits and isinstance(sequence, ScoredSequence):
-                self._emit(sequence, sequence.take(logits_RV[row : row + chunk.n_logits]))
+                self._score(sequence, logits_RV[row : row + chunk.n_logits], chunk)
             row += chunk.n_logits
         while draws:
             draws = self._draw(draws, logits_RV)
+
+    def _score(self, first: ScoredSequence, logits_RV: torch.Tensor, chunk: Chunk) -> None:
+        """Score what was read; once all of it is, let the followers go on with what they share."""
+        output = first.take(logits_RV, chunk.start + len(chunk.tokens) - chunk.n_logits)
+        if output is None:
+            return
+        if output.finish_reason == "error":
+            samples = [one.sample for one in first.followers]
+            self._emit(first, output)
+            self._ready += _last_outputs(first.ticket, samples, "error", output.error)
+            return
+        going_on = [one for one in first.followers if not one.is_scored]
+        self._scheduler.follow(first, going_on)
+        self._live[first.ticket] += going_on
+        self._emit(first, output)
+        self._ready += [one.output() for one in first.followers if one.is_scored]
 
     def _samples(self, first: SampledSequence) -> list[SampledSequence]:
         """Return all samples that go on from here: at the end of a prompt they part."""

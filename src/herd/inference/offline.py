@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from herd.foundation import Progress
 from herd.inference.completion_builder import CompletionBuilder
 from herd.inference.engine import Engine
-from herd.inference.request import Completion, Output, Request, ScoreRequest
+from herd.inference.request import Completion, Output, Request, ScoreGroup, ScoreRequest
 
 
 def complete(
@@ -22,19 +22,30 @@ def complete(
     Raises UserError before any work if one of them could never be served. One that fails under way
     has the finish reason "error".
     """
+    answers: list[list[Completion]] = [[] for _ in requests]
+    for i, samples in completions(engine, requests):
+        answers[i] = samples
+        if progress is not None:
+            progress.advance(1)
+    return answers
+
+
+def completions(
+    engine: Engine, requests: Sequence[Request]
+) -> Iterator[tuple[int, list[Completion]]]:
+    """Yield (index, samples) of each request once all of its samples are done; as `complete`."""
     builders = [[CompletionBuilder() for _ in range(each.n_samples)] for each in requests]
     n_left = [each.n_samples for each in requests]
     for i, output in run_all(engine, requests):
         builders[i][output.sample].add(output)
         if output.finish_reason:
             n_left[i] -= 1
-            if n_left[i] == 0 and progress is not None:
-                progress.advance(1)
-    return [[builder.completion() for builder in samples] for samples in builders]
+            if n_left[i] == 0:
+                yield i, [builder.completion() for builder in builders[i]]
 
 
 def run_all(
-    engine: Engine, requests: Sequence[Request | ScoreRequest]
+    engine: Engine, requests: Sequence[Request | ScoreRequest | ScoreGroup]
 ) -> Iterator[tuple[int, Output]]:
     """Serve all requests, however many may wait at a time; yield (index, output) as they come.
 
@@ -50,8 +61,7 @@ def run_all(
         while unfinished or n_submitted < len(requests):
             while n_submitted < len(requests) and engine.has_room:
                 request = requests[n_submitted]
-                n_samples = request.n_samples if isinstance(request, Request) else 1
-                unfinished[engine.submit(request)] = n_submitted, n_samples
+                unfinished[engine.submit(request)] = n_submitted, _n_outputs(request)
                 n_submitted += 1
             for output in engine.step():
                 if output.ticket not in unfinished:
@@ -67,3 +77,10 @@ def run_all(
         for ticket in unfinished:
             engine.cancel(ticket)
         engine.keep(others, without=unfinished.keys())
+
+
+def _n_outputs(request: Request | ScoreRequest | ScoreGroup) -> int:
+    """Return how many last outputs it has."""
+    if isinstance(request, Request):
+        return request.n_samples
+    return len(request.members) if isinstance(request, ScoreGroup) else 1

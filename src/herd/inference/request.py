@@ -1,6 +1,7 @@
 """The parcels of generation: what is asked for and what came of it.
 
-In: nothing. Out: `Request`, `Completion`, `ScoreRequest`, `Score`, `Output`. Never: how either is computed.
+In: nothing. Out: `Request`, `Completion`, `ScoreRequest`, `ScoreGroup`, `Score`, `Output`. Never: how any is
+computed.
 """
 
 from __future__ import annotations
@@ -115,6 +116,28 @@ class ScoreRequest:
         if not self.continuation:
             raise UserError("the continuation is empty: give at least one token to score")
 
+    @property
+    def read_tokens(self) -> tuple[int, ...]:
+        """Return what has to be read: all but the last token, after which nothing is asked."""
+        return self.prompt + self.continuation[:-1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreGroup:
+    """Score requests whose tokens begin alike, token by token: what they share is read once.
+
+    Each gives what it would alone, as the sample of its place in `members`.
+    """
+
+    members: tuple[ScoreRequest, ...]
+
+    def __post_init__(self) -> None:
+        """Raise UserError for an empty group or members that may not share."""
+        if not self.members:
+            raise UserError("the group is empty: give at least one request to score")
+        if len({one.cache_salt for one in self.members}) > 1:
+            raise UserError("requests of unlike cache_salt may share nothing: group them apart")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
@@ -152,7 +175,7 @@ class Output(NamedTuple):
 
     `id` is the new token, None when there is none (a stop token ended the answer, or it failed or
     was cancelled); `text` what became certain by it, where the engine has a tokenizer. With a
-    `finish_reason` it is the sample's last; a `ScoreRequest` has one output, with its `score`.
+    `finish_reason` it is the sample's last; each `ScoreRequest` has one output, with its `score`.
     """
 
     ticket: int

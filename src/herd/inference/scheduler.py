@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from herd.inference.block_pool import BlockPool, blocks_for
 from herd.inference.paged_cache import BLOCK_TOKENS
+from herd.inference.scored_sequence import ScoredSequence
 from herd.inference.sequence import TokenSequence
 
 
@@ -92,6 +93,25 @@ class Scheduler:
         at = self.running.index(parent) + 1
         self.running[at:at] = samples[:n_room]
         self.waiting.extendleft(reversed(samples[n_room:]))
+
+    def follow(self, first: ScoredSequence, followers: Sequence[ScoredSequence]) -> None:
+        """Let `followers` go on from the tokens that each shares with `first`, which is read.
+
+        Those for whom there is no room among the running wait without blocks.
+        """
+        first.n_slots = 1
+        n_room = max(0, self._max_running - len(self.running))
+        for one in followers[:n_room]:
+            one.blocks = first.blocks[: blocks_for(one.n_shared)]
+            for block in one.blocks:
+                self.pool.share(block)
+            one.n_computed = one.n_shared
+            one.n_published = min(first.n_published, one.n_shared // BLOCK_TOKENS)
+            one.n_cached_tokens = first.n_cached_tokens
+            one.is_running = one.has_run = True
+        at = self.running.index(first) + 1
+        self.running[at:at] = followers[:n_room]
+        self.waiting.extendleft(reversed(followers[n_room:]))
 
     def remove(self, sequence: TokenSequence, *, forget: bool = False) -> None:
         """Take a sequence out and free its blocks; `forget` what they hold if it is damaged."""
@@ -209,6 +229,8 @@ class Scheduler:
             plan.copies.append((source, target))
             blocks[begun] = target
             self.pool.release(source)
+        elif n_computed % BLOCK_TOKENS:
+            self.pool.forget(blocks[begun])  # whom it was full for has gone; it is filled anew
         for _ in range(n_new):
             blocks.append(self._allocate())
         return True
