@@ -30,6 +30,7 @@ VERBS = {  # in the order of the pipeline; the text is the line shown by `herd -
     "run": "Run a recipe from raw files to a trained model.",
     "pretrain": "Pre-train on packed shards.",
     "stability": "See Adam go wrong before the loss does.",
+    "eval": "Score a model on benchmarks, with intervals.",
     "convert": "Convert weights between Hugging Face, Meta and GGUF.",
     "doctor": "Show versions, hardware and measured ceilings, and what is missing.",
 }

@@ -1,0 +1,53 @@
+"""What a model can do, as numbers with intervals that anyone can make again.
+
+In: a model's `scores` and `continuations`, benchmarks' files. Out: reports, comparisons, pages.
+Never: the engine; it is handed in.
+"""
+
+from herd.evals.answers.programs import RunPrograms
+from herd.evals.benchmarks.benchmark import Benchmark
+from herd.evals.benchmarks.catalogue import BENCHMARKS, SUITES, Chosen, choose
+from herd.evals.benchmarks.plain_text import text_benchmark
+from herd.evals.compare import compare_runs, comparison_json, show_comparison
+from herd.evals.evaluate import Prepared, evaluate, prepare
+from herd.evals.evaluated_model import Continuation, EvaluatedModel, ToContinue, ToScore
+from herd.evals.harness_run import harness_model, harness_samples
+from herd.evals.intervals import Interval, bootstrap_ratio, mean_interval, paired_difference
+from herd.evals.items import items_of
+from herd.evals.report import EvalReport, Measure
+from herd.evals.results import Results
+from herd.evals.run_task import EvalSettings
+from herd.evals.table import group_rows, show_reports
+
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "Chosen",
+    "Continuation",
+    "EvalReport",
+    "EvalSettings",
+    "EvaluatedModel",
+    "Interval",
+    "Measure",
+    "Prepared",
+    "Results",
+    "RunPrograms",
+    "SUITES",
+    "ToContinue",
+    "ToScore",
+    "bootstrap_ratio",
+    "choose",
+    "compare_runs",
+    "comparison_json",
+    "evaluate",
+    "group_rows",
+    "harness_model",
+    "harness_samples",
+    "items_of",
+    "mean_interval",
+    "paired_difference",
+    "prepare",
+    "show_comparison",
+    "show_reports",
+    "text_benchmark",
+]

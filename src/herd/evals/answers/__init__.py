@@ -1,0 +1,1 @@
+"""Whether a written answer is right: mathematics, short answers, instructions, programs."""

@@ -1,0 +1,62 @@
+"""How well plain text is foretold: bits per byte and perplexities, of any file.
+
+In: text. Out: pieces of some thousand bytes, each a document. Never: a piece cut inside a line; what
+stands before a piece is not shown to the model.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from herd.evals.benchmarks.benchmark import Benchmark, Splits
+from herd.evals.benchmarks.data_folder import DataFolder
+
+PIECE_BYTES = 8_000
+BITS_PER_BYTE = {
+    "output_type": "loglikelihood_rolling",
+    "doc_to_text": "",
+    "doc_to_target": "{{text}}",
+    "metric_list": [
+        {"metric": name, "aggregation": aggregation, "higher_is_better": False}
+        for name, aggregation in (
+            ("bits_per_byte", "bits_per_byte"),
+            ("byte_perplexity", "weighted_perplexity"),
+            ("word_perplexity", "weighted_perplexity"),
+        )
+    ],
+}
+
+
+def text_benchmark(path: Path) -> Benchmark:
+    """Return the benchmark that a text file is."""
+    return Benchmark(
+        name=f"text_{path.name.split('.')[0]}",
+        read=partial(read_text, path),
+        metric="bits_per_byte",
+        overrides=BITS_PER_BYTE,
+        needs_data=False,
+        about=f"bits per byte of {path.name}, in pieces of {PIECE_BYTES:,} bytes",
+    )
+
+
+def read_text(path: Path, data: DataFolder) -> Splits:
+    """Read a text file, compressed or not, in pieces. Raises UserError when it is not there."""
+    lines = DataFolder(path.parent).lines(path.name)
+    return {"test": [{"text": piece} for piece in pieces_of(lines)]}
+
+
+def pieces_of(lines: list[str], most_bytes: int = PIECE_BYTES) -> list[str]:
+    """Return lines put together to pieces of about `most_bytes`."""
+    pieces: list[str] = []
+    held: list[str] = []
+    n_bytes = 0
+    for line in lines:
+        held.append(line)
+        n_bytes += len(line.encode()) + 1
+        if n_bytes >= most_bytes:
+            pieces.append("\n".join(held))
+            held, n_bytes = [], 0
+    if "".join(held).strip():
+        pieces.append("\n".join(held))
+    return [piece for piece in pieces if piece.strip()]

@@ -1,0 +1,136 @@
+"""Two models on the same questions: the difference of each score, paired, with its interval.
+
+In: two or more directories of results; the first is what the others are compared with. Out: rows; a
+table. Never: questions that only one of them answered; those are counted and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from herd.evals.intervals import Interval, paired_difference
+from herd.evals.items import Item
+from herd.evals.report import EvalReport
+from herd.evals.results import Results
+from herd.foundation import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A task's headline metric in two runs; `difference` is second minus first."""
+
+    task: str
+    metric: str
+    first: float
+    second: float
+    difference: Interval
+    n_unpaired: int
+    note: str = ""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.difference.excludes_zero
+
+
+def compare_runs(directories: Sequence[Path | str]) -> dict[str, Any]:
+    """Return for each later run the differences from the first, task by task.
+
+    Raises UserError for fewer than two runs, one without results, or no task in common.
+    """
+    if len(directories) < 2:
+        raise UserError("a comparison needs two directories of results or more")
+    runs = [Results(directory) for directory in directories]
+    reports = [{one.task: one for one in run.reports()} for run in runs]
+    for directory, own in zip(directories, reports, strict=True):
+        if not own:
+            raise UserError(f"{directory} holds no results; `herd eval MODEL --out` makes them")
+    rows = []
+    for directory, run, own in zip(directories[1:], runs[1:], reports[1:], strict=True):
+        common = [task for task in reports[0] if task in own]
+        if not common:
+            raise UserError(f"{directories[0]} and {directory} have no task in common")
+        found = [_difference(runs[0], run, reports[0][task], own[task]) for task in common]
+        rows.append({"run": str(directory), "model": _model(own), "differences": found})
+    return {"base": str(directories[0]), "model": _model(reports[0]), "against": rows}
+
+
+def comparison_json(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comparison as plain values."""
+    return {
+        **comparison,
+        "against": [
+            row | {"differences": [asdict(one) | {"significant": one.is_significant} for one in row["differences"]]}
+            for row in comparison["against"]
+        ],
+    }  # fmt: skip
+
+
+def show_comparison(comparison: Mapping[str, Any], console: Console) -> None:
+    """Print a table for each later run."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    for row in comparison["against"]:
+        right = ("first", "second", "difference", "95 % interval", "n")
+        table = Table("task", "metric", *(Column(name, justify="right") for name in right), "")
+        for one in row["differences"]:
+            low, high = one.difference.low, one.difference.high
+            verdict = "differs" if one.is_significant else "no difference shown"
+            table.add_row(
+                Text(one.task), one.metric, f"{one.first:.3f}", f"{one.second:.3f}",
+                f"{one.difference.score:+.3f}", f"{low:+.3f} to {high:+.3f}",
+                f"{one.difference.n:,}", Text(f"{verdict}{'; ' if one.note else ''}{one.note}"),
+            )  # fmt: skip
+        console.print(Text(f"first: {comparison['model']}; second: {row['model']}"))
+        console.print(table)
+    console.print(
+        "differences are paired, question by question; an interval without 0 is significant at 5 %"
+    )
+
+
+def _difference(
+    first: Results, second: Results, mine: EvalReport, theirs: EvalReport
+) -> Difference:
+    name = f"{mine.metric},{mine.filter}"
+    ours = {item["id"]: item for item in first.items(mine.task)}
+    others = {item["id"]: item for item in second.items(mine.task)}
+    shared = [one for one in ours if one in others]
+    if not shared:
+        raise UserError(f"{mine.task}: the two runs have no question in common")
+    labels = [str(ours[one].get("cluster", one)) for one in shared]
+    before = [_value(ours[one], name) for one in shared]
+    after = [_value(others[one], name) for one in shared]
+    difference = paired_difference(after, before, labels)
+    notes = []
+    if mine.version != theirs.version:
+        notes.append(f"versions {mine.version} and {theirs.version}")
+    if (mine.shots, mine.chat) != (theirs.shots, theirs.chat):
+        notes.append("prompted differently")
+    n_unpaired = len(ours) + len(others) - 2 * len(shared)
+    if n_unpaired:
+        notes.append(f"{n_unpaired:,} questions answered by one only")
+    mean = sum(before) / len(before), sum(after) / len(after)
+    return Difference(mine.task, mine.metric, *mean, difference, n_unpaired, "; ".join(notes))
+
+
+def _value(item: Item, name: str) -> float:
+    """A question's score; a text's is its bits (or nats) per unit."""
+    value = item["scores"].get(name)
+    if isinstance(value, list) and len(value) == 2 and not isinstance(value[0], bool):
+        return -float(value[0]) / max(float(value[1]), 1)
+    if isinstance(value, list):
+        return sum(map(float, value)) / max(len(value), 1)
+    if value is None:
+        raise UserError(f"an item has no score {name}: run the task again in both directories")
+    return float(value)
+
+
+def _model(reports: Mapping[str, EvalReport]) -> str:
+    return next(iter(reports.values())).model

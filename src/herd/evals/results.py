@@ -1,0 +1,89 @@
+"""The directory of an evaluation: a report a task, its items beside it, and what brings them together.
+
+`tasks/NAME.json`, `items/NAME.jsonl`, `results.json`, `report.html`. Tasks may be added later; what is
+there with the same key is not run again.
+In: reports and items. Out: the same. Never: two models in one directory; a file half-written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from herd.evals.items import Item
+from herd.evals.report import EvalReport, report_of
+from herd.foundation import UserError, atomic_file, describe_environment, read_json, write_json
+
+SUMMARY, PAGE = "results.json", "report.html"
+
+
+class Results:
+    """The results of one model in one directory. Raises UserError if it holds another model's."""
+
+    def __init__(self, directory: Path | str, *, fingerprint: str = "", name: str = "") -> None:
+        self.directory = Path(directory)
+        if self.directory.exists() and not self.directory.is_dir():
+            raise UserError(f"{directory} is no directory; name one for the results with --out")
+        for report in self.reports() if fingerprint else []:
+            if report.fingerprint != fingerprint:
+                raise UserError(
+                    f"{directory} holds results of another model ({report.model}), not of {name}: "
+                    "choose another directory with --out"
+                )
+
+    def reports(self) -> list[EvalReport]:
+        """Return the reports that are there, by name of the task."""
+        return [self._report(path) for path in sorted((self.directory / "tasks").glob("*.json"))]
+
+    def find(self, task: str, key: str) -> EvalReport | None:
+        """Return the report of a task with this key, if it is there with its items."""
+        path = self.directory / "tasks" / f"{task}.json"
+        if not path.exists() or not self._items_path(task).exists():
+            return None
+        report = self._report(path)
+        return report if report.key == key else None
+
+    def items(self, task: str) -> Iterator[Item]:
+        """Yield the items of a task. Raises UserError for a damaged file."""
+        path = self._items_path(task)
+        try:
+            with open(path, encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    yield _item(line, path, number)
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}; run the task again") from error
+
+    def add(self, report: EvalReport, items: Sequence[Item]) -> None:
+        """Write a task's items and its report, the report last."""
+        with atomic_file(self._items_path(report.task)) as partial:
+            lines = (json.dumps(item, ensure_ascii=False) for item in items)
+            partial.write_text("".join(f"{line}\n" for line in lines), "utf-8", "surrogatepass")
+        write_json(self.directory / "tasks" / f"{report.task}.json", report.to_json())
+
+    def write_summary(self, extra: dict[str, Any]) -> None:
+        """Write `results.json`: all reports, without their prompts."""
+        rows = [report.to_json() | {"prompt": None} for report in self.reports()]
+        summary = {"tasks": rows, "environment": describe_environment()}
+        write_json(self.directory / SUMMARY, summary | extra)
+
+    def _items_path(self, task: str) -> Path:
+        return self.directory / "items" / f"{task}.jsonl"
+
+    def _report(self, path: Path) -> EvalReport:
+        values = read_json(path)
+        try:
+            return report_of(values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is no report of a task ({error}); remove it") from error
+
+
+def _item(line: str, path: Path, number: int) -> Item:
+    try:
+        item = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{path}, line {number}: damaged ({error}); run the task again") from error
+    if not isinstance(item, dict):
+        raise UserError(f"{path}, line {number}: no item; run the task again")
+    return item
