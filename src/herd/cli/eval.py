@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
+from herd.cli.eval_contamination import contamination
+from herd.cli.eval_needle import needle
+from herd.cli.eval_robustness import robustness
 from herd.cli.main import SETTINGS
 
 
@@ -89,6 +92,11 @@ def run(
     lm = herd.load(model, quantize=quantize)
     reports = run_evaluation(prepared, lm, place, settings, keep_answers=not no_cache)
     _show(reports, prepared, place, as_json)
+
+
+app.command()(robustness)
+app.command()(contamination)
+app.command()(needle)
 
 
 @app.command()

@@ -7,15 +7,21 @@ Never: the engine; it is handed in.
 from herd.evals.answers.programs import RunPrograms
 from herd.evals.benchmarks.benchmark import Benchmark
 from herd.evals.benchmarks.catalogue import BENCHMARKS, SUITES, Chosen, choose
-from herd.evals.benchmarks.plain_text import text_benchmark
+from herd.evals.benchmarks.plain_text import read_whole_text, text_benchmark
 from herd.evals.compare import compare_runs, comparison_json, show_comparison
+from herd.evals.contaminated import contaminated_scores, show_contaminated
 from herd.evals.evaluate import Prepared, evaluate, prepare
 from herd.evals.evaluated_model import Continuation, EvaluatedModel, ToContinue, ToScore
 from herd.evals.harness_run import harness_model, harness_samples
 from herd.evals.intervals import Interval, bootstrap_ratio, mean_interval, paired_difference
 from herd.evals.items import items_of
+from herd.evals.long_context.needle_test import NeedleConfig, needle_test
+from herd.evals.long_context.page import long_context_page, show_needles
+from herd.evals.long_context.reading_curve import reading_curve
 from herd.evals.report import EvalReport, Measure
 from herd.evals.results import Results
+from herd.evals.robustness.question import questions_of
+from herd.evals.robustness.study import robustness_study, show_robustness
 from herd.evals.run_task import EvalSettings
 from herd.evals.table import group_rows, show_reports
 
@@ -29,6 +35,7 @@ __all__ = [
     "EvaluatedModel",
     "Interval",
     "Measure",
+    "NeedleConfig",
     "Prepared",
     "Results",
     "RunPrograms",
@@ -39,15 +46,25 @@ __all__ = [
     "choose",
     "compare_runs",
     "comparison_json",
+    "contaminated_scores",
     "evaluate",
     "group_rows",
     "harness_model",
     "harness_samples",
     "items_of",
+    "long_context_page",
     "mean_interval",
+    "needle_test",
     "paired_difference",
     "prepare",
+    "questions_of",
+    "read_whole_text",
+    "reading_curve",
+    "robustness_study",
     "show_comparison",
+    "show_contaminated",
+    "show_needles",
     "show_reports",
+    "show_robustness",
     "text_benchmark",
 ]

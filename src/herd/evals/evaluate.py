@@ -18,6 +18,7 @@ from herd.evals.benchmarks.data_folder import DataFolder
 from herd.evals.benchmarks.harness_files import harness_tasks
 from herd.evals.evaluated_model import EvaluatedModel
 from herd.evals.harness_run import quiet_harness
+from herd.evals.page import write_results_page
 from herd.evals.report import EvalReport
 from herd.evals.results import Results
 from herd.evals.run_task import EvalSettings, TaskRun, run_task
@@ -105,6 +106,7 @@ def evaluate(
         name, why = next(iter(failed.items()))
         raise UserError(f"no task could be run; {name}: {why}")
     results.write_summary({"model": model.name, "not_run": failed})
+    write_results_page(results, failed)
     return reports
 
 

@@ -73,7 +73,7 @@ def quiet_harness() -> Iterator[None]:
     for one in loggers:
         one.setLevel(logging.ERROR)
     datasets.disable_progress_bars()
-    harness_task.tqdm = lambda rows, **_: rows  # type: ignore[assignment]
+    harness_task.tqdm = lambda rows, **_: rows
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ def items_of(samples: Sequence[Mapping[str, Any]], cluster: str = "") -> list[It
     """Return the items of a task: prompt, choices with log-likelihoods or answers, target, scores.
 
     Scores are named `metric,filter`. `id` is the harness's hash of the question, by which runs of two
-    models are paired.
+    models are paired; `text` is all that a question's document says, without examples.
     """
     items: dict[int, Item] = {}
     for sample in samples:
@@ -36,6 +36,7 @@ def _begun(sample: Mapping[str, Any], cluster: str) -> Item:
     item: Item = {
         "id": sample["doc_hash"],
         "number": sample["doc_id"],
+        "text": own_text(sample["doc"]),
         "prompt": prompts[0],
         "target": _target(sample),
         "scores": {},
@@ -54,6 +55,17 @@ def _begun(sample: Mapping[str, Any], cluster: str) -> Item:
         if len(set(prompts)) > 1:
             item["prompts"] = prompts
     return item
+
+
+def own_text(doc: Any) -> str:
+    """Return all strings of a document, a line each."""
+    if isinstance(doc, str):
+        return doc
+    if isinstance(doc, Mapping):
+        return "\n".join(filter(None, (own_text(one) for one in doc.values())))
+    if isinstance(doc, list | tuple):
+        return "\n".join(filter(None, (own_text(one) for one in doc)))
+    return ""
 
 
 def _target(sample: Mapping[str, Any]) -> Any:

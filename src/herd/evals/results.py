@@ -45,6 +45,13 @@ class Results:
         report = self._report(path)
         return report if report.key == key else None
 
+    def find_score(self, task: str) -> float:
+        """Return the headline score of a task. Raises UserError when it is not there."""
+        for report in self.reports():
+            if report.task == task:
+                return report.score
+        raise UserError(f"{self.directory} holds no results of {task}")
+
     def items(self, task: str) -> Iterator[Item]:
         """Yield the items of a task. Raises UserError for a damaged file."""
         path = self._items_path(task)

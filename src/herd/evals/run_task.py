@@ -72,8 +72,9 @@ class TaskRun:
 
     def key(self, model: EvaluatedModel, settings: EvalSettings) -> str:
         """Return what the result depends on, as a hash: the same key, the same result."""
-        parts = (FORMAT, model.fingerprint, self.benchmark.name, str(self.task.VERSION))
-        parts += (self.benchmark.shots, self.limit, repr(settings), len(self.task.eval_docs))
+        own = self.benchmark
+        parts = [FORMAT, model.fingerprint, own.name, str(self.task.VERSION), own.shots]
+        parts += [self.limit, repr(settings), len(self.task.eval_docs)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 

@@ -121,12 +121,13 @@ def prepare_sentence_splitter() -> str:
             return ""
     except LookupError:
         pass
-    _home().mkdir(parents=True, exist_ok=True)
+    place = _home() / "tokenizers" / "punkt_tab" / "english"
+    place.parent.mkdir(parents=True, exist_ok=True)
     if str(_home()) not in nltk.data.path:  # NLTK reads and writes nowhere else
         nltk.data.path.append(str(_home()))
     parameters = PunktParameters()
     parameters.abbrev_types = set(ABBREVIATIONS)
-    save_punkt_params(parameters, dir=str(_home() / "tokenizers" / "punkt_tab" / "english"))
+    save_punkt_params(parameters, dir=str(place))
     return STAND_IN
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from herd.evals.benchmarks.benchmark import Benchmark, Splits
 from herd.evals.benchmarks.data_folder import DataFolder
+from herd.foundation import UserError
 
 PIECE_BYTES = 8_000
 BITS_PER_BYTE = {
@@ -42,8 +43,18 @@ def text_benchmark(path: Path) -> Benchmark:
 
 def read_text(path: Path, data: DataFolder) -> Splits:
     """Read a text file, compressed or not, in pieces. Raises UserError when it is not there."""
-    lines = DataFolder(path.parent).lines(path.name)
-    return {"test": [{"text": piece} for piece in pieces_of(lines)]}
+    return {"test": [{"text": piece} for piece in pieces_of(_lines(path))]}
+
+
+def read_whole_text(path: Path) -> str:
+    """Return all of a text file, compressed or not. Raises UserError as `read_text` does."""
+    return "\n".join(_lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    return DataFolder(path.parent).lines(path.name)
 
 
 def pieces_of(lines: list[str], most_bytes: int = PIECE_BYTES) -> list[str]:

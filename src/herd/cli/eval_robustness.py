@@ -1,0 +1,40 @@
+"""`herd eval robustness`: how far a score of multiple choice hangs on what should not matter."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def robustness(
+    model: Annotated[str, typer.Argument(help="A name, a directory, a .gguf file or hf:ORG/NAME.")],
+    tasks: Annotated[str, typer.Option(help="Tasks with four answers, with commas.")] = "mmlu",
+    data: Annotated[
+        Path | None, typer.Option(help="Directory that holds the benchmarks' files.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Questions, evenly from all tasks.")] = 200,
+    out: Annotated[Path | None, typer.Option(help="Also write the study as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Put the same questions with other labels, orders, examples and wordings (Llama 3, 5.1.2).
+
+    Prints the spread over the variants of each kind, not only a mean.
+    """
+    from rich.console import Console
+
+    import herd
+    from herd.evals import questions_of, robustness_study, show_robustness
+    from herd.evaluation import EngineModel
+    from herd.foundation import UserError, write_json
+
+    if limit < 1:
+        raise UserError(f"--limit is {limit}; give 1 or more questions")
+    questions = questions_of([name.strip() for name in tasks.split(",")], data, limit)
+    study = robustness_study(questions, EngineModel(herd.load(model)))
+    if out is not None:
+        write_json(out, study)
+    if as_json:
+        print(json.dumps(study))
+        return
+    show_robustness(study, Console())

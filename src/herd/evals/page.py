@@ -1,0 +1,136 @@
+"""One page for an evaluation: scores with their intervals, and every prompt and answer to look at.
+
+In: a directory of results. Out: one HTML file that opens anywhere; items lie in it compressed and are
+unpacked task by task when they are asked for. Never: text of a benchmark or a model taken for markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from herd.evals.page_figures import draw_scores
+from herd.evals.report import EvalReport, Measure
+from herd.evals.results import PAGE, Results
+from herd.evals.table import group_rows
+from herd.foundation import Badge, PageTable, format_seconds, render_page, write_text
+
+TEMPLATE = "evaluation.html.jinja"
+COLUMNS = ("metric", "score", "95 % interval", "interval by", "questions")
+
+
+def write_results_page(results: Results, not_run: Mapping[str, str] | None = None) -> None:
+    """Write `report.html` for all tasks in the directory. Raises UserError for a damaged file."""
+    reports = results.reports()
+    page = render_page(
+        "herd.evals",
+        TEMPLATE,
+        title=f"Herd: what {reports[0].model} can do",
+        subtitle=_subtitle(reports),
+        headline=_headline(reports),
+        scores=draw_scores(reports),
+        overview=_overview(reports),
+        tasks=[_task(results, report) for report in reports],
+        not_run=_not_run(not_run or {}),
+    )
+    write_text(results.directory / PAGE, page)
+
+
+def _subtitle(reports: Sequence[EvalReport]) -> str:
+    n = sum(one.n for one in reports)
+    return (
+        f"{len(reports)} tasks, {n:,} questions; weights and tokenizer "
+        f"{reports[0].fingerprint[:16]}; prompts, filters and metrics of lm-evaluation-harness"
+    )
+
+
+def _headline(reports: Sequence[EvalReport]) -> dict[str, str]:
+    cards = {name: f"{found.score:.3f}" for name, found in group_rows(reports).items()}
+    cards |= {one.task: f"{one.score:.3f}" for one in reports if not one.group}
+    return dict(list(cards.items())[:12])
+
+
+def _overview(reports: Sequence[EvalReport]) -> PageTable:
+    rows: list[Sequence[str | Badge]] = [
+        [name, "", f"{found.score:.3f}", interval_text(found.low, found.high), f"{found.n:,}", ""]
+        for name, found in group_rows(reports).items()
+    ]
+    rows += [
+        [
+            one.task, _metric_text(one.metric, one.filter), f"{one.score:.3f}",
+            interval_text(one.ci_low, one.ci_high), f"{one.n:,}", _against_chance(one),
+        ]
+        for one in reports
+    ]  # fmt: skip
+    columns = ("task", "metric", "score", "95 % interval", "questions", "against guessing")
+    return PageTable(columns=columns, rows=rows)
+
+
+def _against_chance(report: EvalReport) -> str | Badge:
+    if not report.chance:
+        return ""
+    if report.ci_low > report.chance:
+        return Badge(text=f"above {report.chance:.2f}", tone="good")
+    if report.ci_high < report.chance:
+        return Badge(text=f"below {report.chance:.2f}", tone="bad")
+    return Badge(text=f"not told from {report.chance:.2f}", tone="warn")
+
+
+def _task(results: Results, report: EvalReport) -> dict[str, Any]:
+    headline = f"{report.metric},{report.filter}"
+    return {
+        "name": report.task,
+        "about": report.about,
+        "line": f"{_metric_text(report.metric, report.filter)} {report.score:.3f} "
+        f"({interval_text(report.ci_low, report.ci_high)})",
+        "measures": PageTable(columns=COLUMNS, rows=[_measure_row(one) for one in report.measures]),
+        "facts": _facts(report),
+        "notes": list(report.notes),
+        "prompt": report.prompt,
+        "headline": headline,
+        "items": _packed(list(results.items(report.task))),
+    }
+
+
+def _measure_row(one: Measure) -> list[str]:
+    arrow = "" if one.higher_is_better else " (lower is better)"
+    return [
+        _metric_text(one.metric, one.filter) + arrow, f"{one.score:.4f}",
+        interval_text(one.ci_low, one.ci_high, 4), one.method, f"{one.n:,}",
+    ]  # fmt: skip
+
+
+def _facts(report: EvalReport) -> str:
+    asked = "asked as a dialog" if report.chat else "asked as plain text"
+    of = f"the first {report.limit:,} questions" if report.limit else "all questions"
+    passages = f" on {report.clusters:,} passages" if report.clusters < report.n else ""
+    return (
+        f"version {report.version}, {report.shots} shots, seed {report.seed}, {asked}, {of}{passages}, "
+        f"{format_seconds(report.seconds)}"
+    )
+
+
+def _not_run(not_run: Mapping[str, str]) -> PageTable | None:
+    rows = [[name, why] for name, why in not_run.items()]
+    return PageTable(columns=("not run", "why"), rows=rows) if rows else None
+
+
+def _packed(items: Sequence[Mapping[str, Any]]) -> str:
+    """Items as JSON, gzip, base64: letters that mean nothing to HTML."""
+    text = json.dumps(items, ensure_ascii=True, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _metric_text(metric: str, filter: str) -> str:
+    return metric if filter == "none" else f"{metric}, {filter}"
+
+
+def interval_text(low: float, high: float, digits: int = 3) -> str:
+    """Return `0.401 to 0.512`, or that it is not known."""
+    if math.isinf(low) or math.isinf(high):
+        return "not known"
+    return f"{low:.{digits}f} to {high:.{digits}f}"
