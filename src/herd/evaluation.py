@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from herd.data import read_corpus
 from herd.dialog import encode_prompt, end_ids
 from herd.evals import (
     Chosen,
@@ -25,9 +26,13 @@ from herd.evals import (
     ToScore,
     choose,
     evaluate,
+    evaluation_section,
+    held_out_benchmark,
+    is_known,
     prepare,
     text_benchmark,
 )
+from herd.foundation import PageSection
 from herd.inference import (
     Completion,
     Request,
@@ -56,9 +61,11 @@ def prepare_tasks(
 
     Raises UserError for an unknown name, a file that is missing or damaged, or nothing to run.
     """
-    chosen = choose([name.strip() for name in names if name.strip()], shots=shots, limit=limit)
+    wanted = [name.strip() for name in names if name.strip()]
+    chosen = choose([name for name in wanted if is_known(name)], shots=shots, limit=limit)
     chosen += [Chosen(benchmark=text_benchmark(path), limit=limit) for path in texts]
-    return prepare(chosen, data)
+    others = [name for name in wanted if not is_known(name)]
+    return prepare(chosen, data, stock=others, include=include, shots=shots, limit=limit)
 
 
 def run_evaluation(
@@ -79,6 +86,19 @@ def run_evaluation(
         run_programs=_sandboxed() if needs_sandbox else None,
         keep_answers=keep_answers,
     )
+
+
+def evaluate_pretrained(lm: LanguageModel, corpus: Path, out: Path) -> PageSection:
+    """Return what a model of pre-training can do: probes, and the bits per byte of its held-out text.
+
+    Raises UserError when the evaluations are not installed.
+    """
+    chosen = choose(["probes"])
+    held_out = [one.text for one in read_corpus(corpus, split="held_out")]
+    if held_out:
+        chosen.append(Chosen(benchmark=held_out_benchmark(held_out)))
+    reports = run_evaluation(prepare(chosen, None), lm, out, keep_answers=False)
+    return evaluation_section(reports)
 
 
 def _sandboxed() -> RunPrograms | None:

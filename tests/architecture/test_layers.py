@@ -17,14 +17,17 @@ LAYERS: list[set[str]] = [
     {"pretraining", "inference"},
     {"posttraining", "scaling"},
     {"safety", "vision", "speech"},
-    {"serving", "language_model"},
+    {"serving", "language_model", "evaluation"},
     {"recipes"},
     {"cli"},
 ]
-SIDEWAYS = {("parallel", "model")}  # the one arrow drawn between rooms of a layer
+SIDEWAYS = {  # the arrows drawn between rooms of a layer
+    ("parallel", "model"),
+    ("evaluation", "language_model"),
+}
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
-ROOT_FILES = [PACKAGE / "language_model.py"]
+ROOT_FILES = [PACKAGE / "language_model.py", PACKAGE / "evaluation.py"]
 
 
 def room_of(path: Path) -> str:

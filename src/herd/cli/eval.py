@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
+from herd.cli.eval_arena import arena
 from herd.cli.eval_contamination import contamination
 from herd.cli.eval_needle import needle
 from herd.cli.eval_robustness import robustness
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings=SETTINGS,
-    help="Evaluate a model: herd eval MODEL --tasks smoke. The commands below do more.",
+    help="Score a model on benchmarks, with intervals. herd eval MODEL --tasks smoke; the commands below do more.",
 )
 
 
@@ -94,6 +95,7 @@ def run(
     _show(reports, prepared, place, as_json)
 
 
+app.command()(arena)
 app.command()(robustness)
 app.command()(contamination)
 app.command()(needle)

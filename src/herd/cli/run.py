@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from herd.foundation import PageSection, RunDirectory
     from herd.model import Transformer
     from herd.pretraining import Plan, RunResult
     from herd.recipes import Recipe
@@ -42,7 +43,13 @@ def run(
 
     resolved = resolve(recipe, overrides)
     directory = RunDirectory(out or Path("runs") / resolved.name)
-    result = run_pipeline(plan_of(resolved), directory, resume=resume, make_generate=make_generate)
+    result = run_pipeline(
+        plan_of(resolved),
+        directory,
+        resume=resume,
+        make_generate=make_generate,
+        evaluate=evaluate_run,
+    )
     conclude(result, directory.path, as_json)
 
 
@@ -90,6 +97,17 @@ def make_generate(model: "Transformer", tokenizer: "Tokenizer") -> "Callable[[st
     return generate
 
 
+def evaluate_run(
+    model: "Transformer", tokenizer: "Tokenizer", run: "RunDirectory"
+) -> "PageSection":
+    """Return the report's section about what the trained model can do."""
+    from herd.evaluation import evaluate_pretrained
+    from herd.language_model import LanguageModel
+
+    lm = LanguageModel(model, tokenizer, name=run.path.name)
+    return evaluate_pretrained(lm, run.corpus_path, run.path / "evaluation")
+
+
 def conclude(result: "RunResult", path: Path, as_json: bool) -> None:
     """Say how the run ended and what can be done next; exit 130 or 143 if a signal stopped it."""
     if result.stopped_by:
@@ -118,7 +136,7 @@ def _closing_words(summary: Mapping[str, Any], path: Path) -> str:
             "",
             "Go on with:",
             f"  herd generate {path / 'model'} 'To be, or not to be'",
-            f"  open {path / 'report.html'} in a browser",
+            f"  open {path / 'report.html'} in a browser; every question of the evaluation: {path / 'evaluation/report.html'}",
             f"  tensorboard --logdir {path / 'tensorboard'}",
         ]
     )

@@ -16,6 +16,7 @@ from herd.evals.benchmarks.benchmark import build_task
 from herd.evals.benchmarks.catalogue import Chosen
 from herd.evals.benchmarks.data_folder import DataFolder
 from herd.evals.benchmarks.harness_files import harness_tasks
+from herd.evals.benchmarks.stock import stock_tasks
 from herd.evals.evaluated_model import EvaluatedModel
 from herd.evals.harness_run import quiet_harness
 from herd.evals.page import write_results_page
@@ -35,8 +36,16 @@ class Prepared:
     left_out: Mapping[str, str]
 
 
-def prepare(chosen: Sequence[Chosen], data: Path | None) -> Prepared:
-    """Read the files of all chosen benchmarks.
+def prepare(
+    chosen: Sequence[Chosen],
+    data: Path | None,
+    *,
+    stock: Sequence[str] = (),
+    include: Path | None = None,
+    shots: int | None = None,
+    limit: int | None = None,
+) -> Prepared:
+    """Read the files of all chosen benchmarks; `stock` names tasks of the harness or of `include`.
 
     One that was asked for by name and cannot run is a UserError; one of a suite is left out, with the
     reason. Raises UserError when nothing is left.
@@ -55,6 +64,10 @@ def prepare(chosen: Sequence[Chosen], data: Path | None) -> Prepared:
             left_out[one.benchmark.name] = str(error)
             continue
         runs.append(TaskRun(task, one.benchmark, one.limit, tuple(folder.malformed)))
+    for name in stock:
+        with quiet_harness():
+            found = stock_tasks(name, include, shots=shots)
+        runs += [TaskRun(task, benchmark, limit) for task, benchmark in found]
     if not runs:
         first, why = next(iter(left_out.items()), ("", "no task was chosen"))
         raise UserError(f"nothing to run: {first}{': ' if first else ''}{why}")

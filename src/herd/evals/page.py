@@ -17,7 +17,7 @@ from herd.evals.page_figures import draw_scores
 from herd.evals.report import EvalReport, Measure
 from herd.evals.results import PAGE, Results
 from herd.evals.table import group_rows
-from herd.foundation import Badge, PageTable, format_seconds, render_page, write_text
+from herd.foundation import Badge, PageSection, PageTable, format_seconds, render_page, write_text
 
 TEMPLATE = "evaluation.html.jinja"
 COLUMNS = ("metric", "score", "95 % interval", "interval by", "questions")
@@ -38,6 +38,18 @@ def write_results_page(results: Results, not_run: Mapping[str, str] | None = Non
         not_run=_not_run(not_run or {}),
     )
     write_text(results.directory / PAGE, page)
+
+
+def evaluation_section(reports: Sequence[EvalReport]) -> PageSection:
+    """Return a section for another report: the scores with their intervals, against guessing."""
+    drawn = draw_scores(reports)
+    return PageSection(
+        title="Evaluation",
+        text="What the trained model can do. A small model of one kind of text is near guessing on "
+        "most questions; the intervals say how near. Every question: evaluation/report.html.",
+        figures=[drawn] if drawn else [],
+        tables=[_overview(reports)],
+    )
 
 
 def _subtitle(reports: Sequence[EvalReport]) -> str:

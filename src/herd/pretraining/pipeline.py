@@ -14,6 +14,7 @@ from typing import Any
 
 from herd.data import ShardReader, curate, pack_corpus, require_documents, write_corpus_page
 from herd.foundation import (
+    PageSection,
     RunDirectory,
     UserError,
     atomic_directory,
@@ -38,6 +39,7 @@ from herd.tokenizer import load as load_tokenizer
 from herd.training import Outcome
 
 CORPUS_PAGE = "report.html"
+Evaluate = Callable[[Transformer, Tokenizer, RunDirectory], PageSection]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +64,16 @@ class RunResult:
 
 
 def run_pipeline(
-    plan: Plan, run: RunDirectory, *, resume: bool, make_generate: MakeGenerate
+    plan: Plan,
+    run: RunDirectory,
+    *,
+    resume: bool,
+    make_generate: MakeGenerate,
+    evaluate: Evaluate | None = None,
 ) -> RunResult:
     """Make everything that is not there yet; return how it ended.
 
+    `evaluate` tells what the trained model can do, as a section of the report.
     Raises UserError when the directory is another recipe's run, in use, or to be resumed and not
     asked to.
     """
@@ -75,7 +83,9 @@ def run_pipeline(
         tokenizer = _tokenizer_step(plan, run, log)
         return _packing_step(run, log, tokenizer)
 
-    return _in_claimed_run(plan, run, get_text, resume=resume, make_generate=make_generate)
+    return _in_claimed_run(
+        plan, run, get_text, resume=resume, make_generate=make_generate, evaluate=evaluate
+    )
 
 
 def run_on_shards(
@@ -105,6 +115,7 @@ def _in_claimed_run(
     *,
     resume: bool,
     make_generate: MakeGenerate,
+    evaluate: Evaluate | None = None,
 ) -> RunResult:
     check_fit(plan.model, plan.initial, default_device())  # before hours of packing
     with run.locked():
@@ -115,11 +126,16 @@ def _in_claimed_run(
         remove_partials(run.path)
         log = RunLog(run.log_path)
         log.say(_announcement(plan, run, claim))
-        return _train_and_finish(plan, run, log, get_text(log), make_generate)
+        return _train_and_finish(plan, run, log, get_text(log), make_generate, evaluate)
 
 
 def _train_and_finish(
-    plan: Plan, run: RunDirectory, log: RunLog, text: PackedText, make_generate: MakeGenerate
+    plan: Plan,
+    run: RunDirectory,
+    log: RunLog,
+    text: PackedText,
+    make_generate: MakeGenerate,
+    evaluate: Evaluate | None,
 ) -> RunResult:
     log.say(f"[4/6] training to {format_count(plan.initial.loop.horizon_tokens)} tokens")
     started = time.monotonic()
@@ -130,7 +146,8 @@ def _train_and_finish(
         return _stopped(run, log, outcome)
     log.say(f"trained in {format_seconds(time.monotonic() - started)}")
     _export_step(run, log, model, text.tokenizer)
-    return _report_step(plan, run, log, model, text, make_generate)
+    section = _evaluation(run, log, model, text, evaluate)
+    return _report_step(plan, run, log, model, text, make_generate, section)
 
 
 def _announcement(plan: Plan, run: RunDirectory, claim: Claim) -> str:
@@ -218,6 +235,24 @@ def _export_step(run: RunDirectory, log: RunLog, model: Transformer, tokenizer: 
     save_hf(model, run.model_path, tokenizer=tokenizer)
 
 
+def _evaluation(
+    run: RunDirectory,
+    log: RunLog,
+    model: Transformer,
+    text: PackedText,
+    evaluate: Evaluate | None,
+) -> PageSection | None:
+    """What the model can do; a library that is not installed costs the section, not the run."""
+    if evaluate is None:
+        return None
+    log.say("evaluating the model")
+    try:
+        return evaluate(model.eval(), text.tokenizer, run)
+    except UserError as error:
+        log.say(f"not evaluated: {error}")
+        return PageSection(title="Evaluation", text=f"Not evaluated: {error}")
+
+
 def _report_step(
     plan: Plan,
     run: RunDirectory,
@@ -225,6 +260,7 @@ def _report_step(
     model: Transformer,
     text: PackedText,
     make_generate: MakeGenerate,
+    evaluation: PageSection | None,
 ) -> RunResult:
     log.say(f"[6/6] writing the report to {run.report_path}")
     generate = make_generate(model, text.tokenizer)
@@ -234,7 +270,7 @@ def _report_step(
     records = read_metrics(run.metrics_path)
     if not records:
         raise UserError(f"{run.metrics_path} is empty: was it removed? Start a new run with --out")
-    write_run_report(plan.title, plan.recipe, run, records, text, samples)
+    write_run_report(plan.title, plan.recipe, run, records, text, samples, evaluation)
     summary = _summary(plan, records, samples)
     write_json(run.path / SUMMARY_FILE, summary)
     return RunResult(stopped_by="", summary=summary)

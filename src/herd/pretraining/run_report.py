@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from herd.data import ShardReader
-from herd.foundation import RunDirectory, read_json
+from herd.foundation import PageSection, RunDirectory, read_json
 from herd.pretraining.initial_config import PackedText
 from herd.stability import stability_section
 from herd.training import ReportContent, write_report
@@ -22,14 +22,15 @@ def write_run_report(
     records: Sequence[dict[str, Any]],
     text: PackedText,
     samples: Sequence[Mapping[str, str]],
+    evaluation: PageSection | None = None,
 ) -> None:
     """Write `report.html` into the run directory."""
-    section = stability_section(run.path)
+    sections = [evaluation, stability_section(run.path)]
     content = ReportContent(
         title=f"Herd: {title}",
         subtitle=f"{run.path.name}, pre-trained from random weights",
         samples=samples,
-        extra=[section] if section else [],
+        extra=[section for section in sections if section],
         sections={
             "Data": _data(text),
             "Configuration": recipe,

@@ -6,6 +6,7 @@ stands before a piece is not shown to the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,23 @@ def text_benchmark(path: Path) -> Benchmark:
         needs_data=False,
         about=f"bits per byte of {path.name}, in pieces of {PIECE_BYTES:,} bytes",
     )
+
+
+def held_out_benchmark(texts: Sequence[str]) -> Benchmark:
+    """Return the benchmark that the documents are which a model's corpus held out."""
+    pieces = [piece for text in texts for piece in pieces_of(text.split("\n"))]
+    return Benchmark(
+        name="held_out",
+        read=partial(_given, pieces),
+        metric="bits_per_byte",
+        overrides=BITS_PER_BYTE,
+        needs_data=False,
+        about=f"bits per byte of text that was held out, in pieces of {PIECE_BYTES:,} bytes",
+    )
+
+
+def _given(pieces: Sequence[str], data: DataFolder) -> Splits:
+    return {"test": [{"text": piece} for piece in pieces]}
 
 
 def read_text(path: Path, data: DataFolder) -> Splits:
