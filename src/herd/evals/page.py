@@ -104,7 +104,7 @@ def _task(results: Results, report: EvalReport) -> dict[str, Any]:
         "notes": list(report.notes),
         "prompt": report.prompt,
         "headline": headline,
-        "items": _packed(list(results.items(report.task))),
+        "packed": _packed(list(results.items(report.task))),
     }
 
 

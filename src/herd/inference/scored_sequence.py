@@ -19,6 +19,10 @@ from herd.inference.sampler import NOT_NUMBERS
 from herd.inference.sequence import TokenSequence
 from herd.model import ModelConfig
 
+# As transformers and lm-evaluation-harness do it: a logsumexp of its own is nearer to float64 by 2e-5 a
+# token, and so differs from theirs by 2e-3 over a hundred. In slices: it holds a second copy of them.
+SLICE_ROWS = 64
+
 
 class ScoredSequence(TokenSequence):
     """`TokenSequence` of all but the last token, after which nothing is asked.
@@ -95,9 +99,10 @@ class ScoredSequence(TokenSequence):
         wanted = self.request.continuation[len(self._logprobs) :][: last - first]
         logits_RV = logits_RV[first - start : last - start, : self._vocab_size]
         ids_R = torch.tensor(wanted, device=logits_RV.device)
-        picked_R = logits_RV.gather(1, ids_R[:, None])[:, 0]
-        # Not log_softmax: it would hold a second copy of all logits.
-        self._logprobs += (picked_R - logits_RV.logsumexp(1)).tolist()
+        for at in range(0, len(ids_R), SLICE_ROWS):
+            rows = slice(at, at + SLICE_ROWS)
+            logprobs_RV = logits_RV[rows].log_softmax(-1)
+            self._logprobs += logprobs_RV.gather(1, ids_R[rows, None])[:, 0].tolist()
         self._is_greedy = self._is_greedy and bool((logits_RV.argmax(1) == ids_R).all())
 
 
