@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from herd.evals import (
     EvalReport,
     EvalSettings,
     Prepared,
+    Program,
+    ProgramVerdict,
     RunPrograms,
     ToContinue,
     ToScore,
@@ -32,7 +35,7 @@ from herd.evals import (
     prepare,
     text_benchmark,
 )
-from herd.foundation import PageSection
+from herd.foundation import PageSection, UserError, available_cores, progress_bar
 from herd.inference import (
     Completion,
     Request,
@@ -44,6 +47,7 @@ from herd.inference import (
 )
 from herd.language_model import LanguageModel
 from herd.tokenizer import Tokenizer
+from herd.tools import Sandbox
 
 FINGERPRINT_FORMAT = b"1"  # raise it when what a model answers changes for all models
 
@@ -65,7 +69,27 @@ def prepare_tasks(
     chosen = choose([name for name in wanted if is_known(name)], shots=shots, limit=limit)
     chosen += [Chosen(benchmark=text_benchmark(path), limit=limit) for path in texts]
     others = [name for name in wanted if not is_known(name)]
-    return prepare(chosen, data, stock=others, include=include, shots=shots, limit=limit)
+    chosen, unsafe = _with_sandbox(chosen)
+    prepared = prepare(chosen, data, stock=others, include=include, shots=shots, limit=limit)
+    return replace(prepared, left_out={**prepared.left_out, **unsafe})
+
+
+def _with_sandbox(chosen: list[Chosen]) -> tuple[list[Chosen], dict[str, str]]:
+    """Leave benchmarks of code out, with the reason, where no sandbox can be proved.
+
+    Raises UserError if one of them was asked for by name.
+    """
+    of_code = [one for one in chosen if one.benchmark.code]
+    if not of_code:
+        return chosen, {}
+    try:
+        Sandbox.open()
+    except UserError as error:
+        if not all(one.optional for one in of_code):
+            raise
+        kept = [one for one in chosen if not one.benchmark.code]
+        return kept, {one.benchmark.name: str(error) for one in of_code}
+    return chosen, {}
 
 
 def run_evaluation(
@@ -101,8 +125,15 @@ def evaluate_pretrained(lm: LanguageModel, corpus: Path, out: Path) -> PageSecti
     return evaluation_section(reports)
 
 
-def _sandboxed() -> RunPrograms | None:
-    return None
+def _sandboxed() -> RunPrograms:
+    """Return what runs programs, with their tests, in the sandbox, and shows how far it is."""
+    sandbox = Sandbox.open()
+
+    def run_programs(programs: Sequence[Program]) -> Sequence[ProgramVerdict]:
+        with progress_bar("running", len(programs), "programs") as bar:
+            return sandbox.check_many(programs, n_workers=available_cores(), progress=bar)
+
+    return run_programs
 
 
 class EngineModel:

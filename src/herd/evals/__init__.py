@@ -4,7 +4,7 @@ In: a model's `scores` and `continuations`, benchmarks' files. Out: reports, com
 Never: the engine; it is handed in.
 """
 
-from herd.evals.answers.programs import RunPrograms
+from herd.evals.answers.programs import Program, ProgramVerdict, RunPrograms
 from herd.evals.arena import (
     ArenaDirectory,
     Duel,
@@ -70,6 +70,8 @@ __all__ = [
     "Measure",
     "NeedleConfig",
     "Prepared",
+    "Program",
+    "ProgramVerdict",
     "Rating",
     "Results",
     "RunPrograms",
