@@ -13,7 +13,11 @@ from herd.tokenizer import train_bpe
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny random model in a directory."""
-    tokenizer = train_bpe(["The capital of France is Paris. 0123456789"] * 3, vocab_size=280, special_tokens=("<|endoftext|>",))
+    tokenizer = train_bpe(
+        ["The capital of France is Paris. 0123456789"] * 3,
+        vocab_size=280,
+        special_tokens=("<|endoftext|>",),
+    )
     config = ModelConfig(
         vocab_size=tokenizer.vocab_size, dim=32, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=32,
         max_context=1024,

@@ -15,7 +15,10 @@ from herd.foundation import UserError
 from herd.inference import Score
 from herd.tokenizer import Tokenizer, train_bpe
 
-TEXT = "The quick brown fox jumps over the lazy dog. Question: Answer: What is 0123456789? A B C D\n" * 3
+TEXT = (
+    "The quick brown fox jumps over the lazy dog. Question: Answer: What is 0123456789? A B C D\n"
+    * 3
+)
 
 
 class OracleModel:
@@ -24,7 +27,11 @@ class OracleModel:
     name = "oracle"
 
     def __init__(
-        self, tokenizer: Tokenizer, knows: Mapping[str, str] | None = None, *, max_context: int = 4096
+        self,
+        tokenizer: Tokenizer,
+        knows: Mapping[str, str] | None = None,
+        *,
+        max_context: int = 4096,
     ) -> None:
         self.tokenizer = tokenizer
         self.knows = dict(knows or {})
@@ -35,14 +42,18 @@ class OracleModel:
         self.fails_after: int | None = None
 
     def scores(self, asked: Sequence[ToScore]) -> Iterator[tuple[int, Score]]:
-        order = sorted(range(len(asked)), key=lambda i: asked[i].prompt)  # not in order, as an engine
+        order = sorted(
+            range(len(asked)), key=lambda i: asked[i].prompt
+        )  # not in order, as an engine
         for i in order:
             if self.fails_after is not None and self.n_scored >= self.fails_after:
                 raise KeyboardInterrupt
             self.n_scored += 1
             yield i, self._score(asked[i])
 
-    def continuations(self, asked: Sequence[ToContinue]) -> Iterator[tuple[int, list[Continuation]]]:
+    def continuations(
+        self, asked: Sequence[ToContinue]
+    ) -> Iterator[tuple[int, list[Continuation]]]:
         for i in reversed(range(len(asked))):
             self.n_continued += 1
             yield i, [self._answer(asked[i], n) for n in range(asked[i].n_samples)]
@@ -152,6 +163,9 @@ def bench(tmp_path: Path) -> Path:
     )
     with zipfile.ZipFile(data / "mmlu.zip", "w") as archive:
         for split, rows in (("test", 8), ("dev", 5)):
-            text = "".join(f'"What is {n} of {split}?",no,yes,maybe,never,{"ABCD"[n % 4]}\n' for n in range(rows))
+            text = "".join(
+                f'"What is {n} of {split}?",no,yes,maybe,never,{"ABCD"[n % 4]}\n'
+                for n in range(rows)
+            )
             archive.writestr(f"data/{split}/anatomy_{split}.csv", text)
     return data

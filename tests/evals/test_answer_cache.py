@@ -15,7 +15,11 @@ def test_what_was_put_is_found_by_the_next_run(tmp_path: Path) -> None:
         cache.put("a", [-1.5, True])
         cache.put("b", [{"text": "\ud800 odd \n text", "n_tokens": 3}])
     with AnswerCache(path) as cache:
-        assert (cache.get("a"), cache.get("b")[0]["n_tokens"], cache.get("c")) == ([-1.5, True], 3, None)
+        assert (cache.get("a"), cache.get("b")[0]["n_tokens"], cache.get("c")) == (
+            [-1.5, True],
+            3,
+            None,
+        )
 
 
 def test_a_line_cut_short_is_dropped_and_written_over(tmp_path: Path) -> None:
@@ -58,4 +62,6 @@ def test_keys_differ_where_questions_do() -> None:
         ToContinue(prompt=(1,), max_new_tokens=4, is_chat=True),
     ]
     assert len({continuation_key(one) for one in [base, *others]}) == 6
-    assert continuation_key(ToContinue(prompt=(1,), max_new_tokens=4, seed=7)) == continuation_key(base)
+    assert continuation_key(ToContinue(prompt=(1,), max_new_tokens=4, seed=7)) == continuation_key(
+        base
+    )

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from herd.evals import Results, choose, compare_runs, comparison_json, evaluate, prepare, show_comparison
+from herd.evals import (
+    Results,
+    choose,
+    compare_runs,
+    comparison_json,
+    evaluate,
+    prepare,
+    show_comparison,
+)
 from herd.foundation import UserError
 
 from .conftest import OracleModel

@@ -98,14 +98,21 @@ def test_the_order_of_questions_in_a_file_does_not_change_a_score(
     write_rows(bench / "piqa.jsonl.gz", rows[::-1])
     second = run(["piqa"], bench, model, tmp_path / "second", keep_answers=False)["piqa"]
     assert [m.score for m in first.measures] == [m.score for m in second.measures]
-    ids = [[item["id"] for item in Results(tmp_path / one).items("piqa")] for one in ("first", "second")]
+    ids = [
+        [item["id"] for item in Results(tmp_path / one).items("piqa")]
+        for one in ("first", "second")
+    ]
     assert sorted(ids[0]) == sorted(ids[1])
 
 
 def test_malformed_rows_are_counted_and_named(
     bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
 ) -> None:
-    rows = ['{"query": ', {"query": "Question: x", "choices": ["a", "b"], "gold": 7}, {"query": "?"}]
+    rows = [
+        '{"query": ',
+        {"query": "Question: x", "choices": ["a", "b"], "gold": 7},
+        {"query": "?"},
+    ]
     good = {"query": "Question: How?", "choices": ["so", "thus"], "gold": 0}
     write_rows(bench / "piqa.jsonl.gz", [*rows, good])
     report = run(["piqa"], bench, oracle(), tmp_path / "out")["piqa"]
@@ -118,12 +125,18 @@ def test_malformed_rows_are_counted_and_named(
 def test_a_benchmark_without_its_file_is_refused_by_name_and_left_out_of_a_suite(
     bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"boolq: there is no file boolq.jsonl.gz in .*bench or below"):
+    with pytest.raises(
+        UserError, match=r"boolq: there is no file boolq.jsonl.gz in .*bench or below"
+    ):
         prepare(choose(["boolq"]), bench)
     with pytest.raises(UserError, match="arc_easy: arc_easy.jsonl.gz is needed: .* with --data"):
         prepare(choose(["arc_easy"]), None)
     prepared = prepare(choose(["smoke"]), bench)
-    assert {run.benchmark.name for run in prepared.runs} >= {"probe_facts", "arc_easy", "winogrande"}
+    assert {run.benchmark.name for run in prepared.runs} >= {
+        "probe_facts",
+        "arc_easy",
+        "winogrande",
+    }
     assert "hellaswag" in prepared.left_out
     with pytest.raises(UserError, match="no such directory"):
         prepare(choose(["arc_easy"]), tmp_path / "nowhere")
@@ -137,9 +150,7 @@ def test_a_benchmark_without_its_file_is_refused_by_name_and_left_out_of_a_suite
         (b"[1]\n[2]\n", "not one of 2 rows can be used.*no JSON object"),
     ],
 )
-def test_a_damaged_file_is_one_line_that_names_it(
-    bench: Path, content: bytes, words: str
-) -> None:
+def test_a_damaged_file_is_one_line_that_names_it(bench: Path, content: bytes, words: str) -> None:
     import gzip
 
     path = bench / "piqa.jsonl.gz"
@@ -153,7 +164,9 @@ def test_a_dialog_is_asked_of_models_that_know_dialogs_only(
 ) -> None:
     model = oracle()
     report = run(["gsm8k"], bench, model, tmp_path / "chat", chat=True)["gsm8k"]
-    assert report.chat and report.prompt.startswith("[user]") and report.prompt.endswith("[assistant]")
+    assert (
+        report.chat and report.prompt.startswith("[user]") and report.prompt.endswith("[assistant]")
+    )
     model.has_template = False
     with pytest.raises(UserError, match="no chat template"):
         run(["gsm8k"], bench, model, tmp_path / "base", chat=True)

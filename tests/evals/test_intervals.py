@@ -119,6 +119,6 @@ def test_the_order_of_questions_and_the_names_of_clusters_do_not_matter() -> Non
         (lambda: bootstrap_ratio([1], [0]), "more than 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(call, words: str) -> None:  # noqa: ANN001
+def test_what_makes_no_sense_is_refused_in_one_line(call, words: str) -> None:
     with pytest.raises(UserError, match=words):
         call()

@@ -19,7 +19,7 @@ def samples(metric: str, values: list, passages: list[str] | None = None) -> lis
     ]  # fmt: skip
 
 
-def one(metric: str, values: list, aggregate, passages: list[str] | None = None):  # noqa: ANN001, ANN202
+def one(metric: str, values: list, aggregate, passages: list[str] | None = None):
     (found,) = measures_of(
         samples(metric, values, passages),
         aggregations={metric: aggregate},

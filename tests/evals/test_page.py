@@ -17,7 +17,9 @@ NASTY = "</script><img src=x onerror=alert(1)>"
 def test_every_question_is_in_the_page_and_no_text_is_markup(
     bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
 ) -> None:
-    rows = [{"query": f"Question: {NASTY} {n}?", "choices": [NASTY, "b"], "gold": 0} for n in range(30)]
+    rows = [
+        {"query": f"Question: {NASTY} {n}?", "choices": [NASTY, "b"], "gold": 0} for n in range(30)
+    ]
     write_rows(bench / "piqa.jsonl.gz", rows)
     evaluate(prepare(choose(["piqa", "gsm8k"]), bench), oracle(), tmp_path / "out", say=print)
     page = (tmp_path / "out" / "report.html").read_text()
@@ -42,7 +44,9 @@ def test_the_same_results_make_the_same_page(
 def test_a_section_for_another_report_says_what_guessing_scores(
     oracle: Callable[..., OracleModel], tmp_path: Path
 ) -> None:
-    reports = evaluate(prepare(choose(["probes"], limit=20), None), oracle(), tmp_path / "o", say=print)
+    reports = evaluate(
+        prepare(choose(["probes"], limit=20), None), oracle(), tmp_path / "o", say=print
+    )
     section = evaluation_section(reports)
     assert section.title == "Evaluation" and section.figures
     assert [row[0] for row in section.tables[0].rows][:2] == ["probes", "probe_facts"]

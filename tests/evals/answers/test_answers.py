@@ -15,7 +15,11 @@ from herd.evals.answers.short_answer import exact_match, word_f1
     [
         ("So the answer is $\\frac{1}{2}$.", "0.5", True),
         ("We get \\boxed{0.5}", "\\frac{1}{2}", True),
-        ("Final Answer: The final answer is $2\\sqrt{3}$. I hope it is correct.", "2\\sqrt{3}", True),
+        (
+            "Final Answer: The final answer is $2\\sqrt{3}$. I hope it is correct.",
+            "2\\sqrt{3}",
+            True,
+        ),
         ("It is 27", "27.0", True),
         ("The answer is 1,234 dollars.", "1234", True),
         ("The answer is $x = 5$", "5", True),

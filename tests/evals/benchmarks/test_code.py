@@ -6,7 +6,7 @@ from herd.evals.benchmarks.code import program_of
 
 DOC = {
     "task_id": "HumanEval/0",
-    "prompt": "from typing import List\n\ndef add(a, b):\n    \"\"\"Add.\"\"\"\n",
+    "prompt": 'from typing import List\n\ndef add(a, b):\n    """Add."""\n',
     "entry_point": "add",
     "test": "def check(f):\n    assert f(1, 2) == 3\n",
 }
@@ -21,7 +21,7 @@ ANSWERS = {
 
 def runs(code: str, tests: str) -> bool:
     try:
-        exec(code + "\n" + tests, {})  # noqa: S102  (our own answers)
+        exec(code + "\n" + tests, {})
     except Exception:
         return False
     return True

@@ -53,6 +53,8 @@ def test_compressed_text_is_read_and_a_missing_one_refused(tmp_path: Path) -> No
 def test_probes_are_the_same_every_time_and_need_no_files() -> None:
     prepared = prepare(choose(["probes"]), None)
     texts = [[doc["query"] for doc in run.task.eval_docs] for run in prepared.runs]
-    assert texts == [[d["query"] for d in run.task.eval_docs] for run in prepare(choose(["probes"]), None).runs]
+    assert texts == [
+        [d["query"] for d in run.task.eval_docs] for run in prepare(choose(["probes"]), None).runs
+    ]
     golds = [doc["gold"] for run in prepared.runs for doc in run.task.eval_docs]
     assert {golds.count(i) for i in range(4)} <= set(range(35, 90))  # no place is favoured

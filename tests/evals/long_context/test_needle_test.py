@@ -16,14 +16,14 @@ from herd.tokenizer import Tokenizer
 class Finder:
     """Reads the prompt: finds every number, or only those in the last `reach` characters."""
 
-    def __init__(self, model, reach: int | None = None) -> None:  # noqa: ANN001
+    def __init__(self, model, reach: int | None = None) -> None:
         self._model, self._reach = model, reach
         self.tokenizer, self.max_context, self.name = model.tokenizer, 4096, "finder"
 
-    def scores(self, asked):  # noqa: ANN001, ANN201
+    def scores(self, asked):
         return self._model.scores(asked)
 
-    def continuations(self, asked):  # noqa: ANN001, ANN201
+    def continuations(self, asked):
         for i, one in enumerate(asked):
             text = self.tokenizer.decode(one.prompt)
             city = re.findall(r"special magic (\w+) number is:$", text)[-1]

@@ -30,7 +30,7 @@ def test_the_plain_prompt_is_the_harnesss_for_mmlu() -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda one: f"{one.axis}: {one.name}")
-def test_every_variant_keeps_the_right_answer_at_its_label(variant) -> None:  # noqa: ANN001
+def test_every_variant_keeps_the_right_answer_at_its_label(variant) -> None:
     for question in QUESTIONS[:4]:
         asked = prompt_of(question, variant).split("\n\n")[-1].splitlines()
         label = variant.labels[right_label(question, variant)]
@@ -38,7 +38,7 @@ def test_every_variant_keeps_the_right_answer_at_its_label(variant) -> None:  # 
 
 
 @pytest.mark.parametrize("variant", EXAMPLE_LABELS, ids=lambda one: one.name)
-def test_examples_carry_the_labels_that_the_variant_is_named_by(variant) -> None:  # noqa: ANN001
+def test_examples_carry_the_labels_that_the_variant_is_named_by(variant) -> None:
     prompt = prompt_of(QUESTIONS[0], variant)
     shown = [block.splitlines() for block in prompt.split("\n\n")[:4]]
     assert "".join(lines[-1].removeprefix("Answer: ") for lines in shown) == variant.name

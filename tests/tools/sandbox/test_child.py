@@ -199,6 +199,7 @@ PROCESSES = [
     "raw(libc.tgkill(parent, parent, signal.SIGKILL))",
     "fcntl.fcntl(0, fcntl.F_SETOWN, parent)",
     "fcntl.fcntl(0, 10, signal.SIGKILL)",
+    "fcntl.lockf(open('own', 'w'), fcntl.LOCK_EX)",
     "fcntl.ioctl(0, 0x8901, parent.to_bytes(4, 'little'))",
     "raw(libc.ptrace(0, 0, 0, 0))",
     "raw(libc.ptrace(16, parent, 0, 0))",
@@ -327,6 +328,17 @@ left.sendall(b"hello")
 print(right.recv(5))
 """
     assert said(source) == "328350\n42\nb'hello'\n"
+
+
+def test_a_database_in_memory_works(said: Said) -> None:
+    source = """
+import sqlite3
+database = sqlite3.connect(":memory:")
+database.execute("create table t (x)")
+database.executemany("insert into t values (?)", [(1,), (2,)])
+print(database.execute("select sum(x) from t").fetchone())
+"""
+    assert said(source) == "(3,)\n"
 
 
 def test_its_own_directory_is_its_own(said: Said) -> None:

@@ -61,7 +61,7 @@ def program_of(benchmark: str, doc: Doc, answer: str) -> tuple[str, str]:
     if benchmark == "humaneval":
         return _whole_function(doc, answer), f"{doc['test']}\ncheck({doc['entry_point']})\n"
     code = _fenced(answer) or answer.split("[DONE]")[0]
-    return f"{doc['test_setup_code']}\n{code}", "\n".join(doc["test_list"]) + "\n"
+    return code, "\n".join([doc["test_setup_code"], *doc["test_list"]]) + "\n"
 
 
 def _whole_function(doc: Doc, answer: str) -> str:
