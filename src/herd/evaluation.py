@@ -54,7 +54,7 @@ FINGERPRINT_FORMAT = b"1"  # raise it when what a model answers changes for all 
 
 def prepare_tasks(
     names: Sequence[str],
-    data: Path | None = None,
+    data: Path | str | None = None,
     *,
     texts: Sequence[Path] = (),
     include: Path | None = None,

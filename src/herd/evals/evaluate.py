@@ -38,7 +38,7 @@ class Prepared:
 
 def prepare(
     chosen: Sequence[Chosen],
-    data: Path | None,
+    data: Path | str | None,
     *,
     stock: Sequence[str] = (),
     include: Path | None = None,

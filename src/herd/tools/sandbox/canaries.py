@@ -195,8 +195,8 @@ def _unreadable(file: Path) -> list[str]:
     """Return what is nobody's business, but for what lies inside the interpreter's own library."""
     wanted = [
         *("/", "/etc/passwd", "/etc/hostname", "/proc", "/proc/1/environ", "/proc/self/environ"),
-        *("/sys", "/tmp", "/root", "/home", str(Path.home()), str(Path.cwd())),
-        *(str(Path(herd.foundation.__file__)), str(file), str(file.parent)),
+        *("/sys", "/tmp", "/root", "/home", os.path.expanduser("~"), os.getcwd()),
+        *(str(herd.foundation.__file__), str(file), str(file.parent)),
     ]
     granted = [Path(path).resolve() for path in (*interpreter_directories(), *LIBRARIES)]
 

@@ -33,9 +33,9 @@ CLOSE_RANGE_CLOEXEC = 4
 O_ACCMODE, O_TRUNC = 0o3, 0o1000
 TERMINAL_QUERIES = (0x5401, 0x802C542A, 0x5413)  # TCGETS, TCGETS2, TIOCGWINSZ
 FILE_IOCTLS = (0x541B, 0x5421, 0x5450, 0x5451)  # FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
-# F_DUPFD to F_SETLKW, then F_DUPFD_CLOEXEC, F_GETPIPE_SZ, locks of open files. Without F_SETOWN and F_SETSIG,
-# by which the kernel sends any signal to any process of the same user.
-FILE_CONTROLS = (*range(8), 1030, 1032, 36, 37, 38)
+# F_DUPFD to F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ. Without F_SETOWN and F_SETSIG, by which the kernel sends any
+# signal to any process of the same user, and without locks on bytes, any number of which it keeps in its memory.
+FILE_CONTROLS = (*range(5), 1030, 1032)
 PROCESS_CONTROLS = (15, 16, 0x53564D41)  # PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
 AF_UNIX, SOCK_STREAM, SOCK_TYPE_MASK = 1, 1, 0xF
 
