@@ -51,6 +51,32 @@ def test_prompts_are_the_harnesss_own(name: str) -> None:
     assert task.instances[0].args[0] == PROMPTS[name]
 
 
+EXAMPLES = {
+    "gsm8k_cot": ("Q: There are 15 trees in the grove.", "There are 15 trees originally."),
+    "math": ("Problem:\nFind the domain of the expression", "I hope it is correct."),
+    "mbpp": ("You are an expert Python programmer", "def similar_elements"),
+    "mmlu_virology": (
+        "The following are multiple choice questions (with answers) about virology",
+        "Answer:",
+    ),
+    "gsm8k": ("Question: ", "\n#### "),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_those_of_the_harness_or_of_the_training_split(name: str) -> None:
+    if not SHARED.is_dir():
+        pytest.skip("needs the shared data")
+    (chosen,) = choose([name])
+    with quiet_harness():
+        task = build_task(chosen.benchmark, DataFolder(SHARED))
+        task.set_fewshot_seed(0)
+        task.build_all_requests(limit=2)
+    first, inside = EXAMPLES[name]
+    prompt = task.instances[0].args[0]
+    assert prompt.startswith(first) and inside in prompt
+
+
 def test_suites_hold_known_tasks_and_the_papers_shots() -> None:
     for suite in SUITES:
         assert len(choose([suite])) >= len(SUITES[suite])

@@ -77,10 +77,12 @@ def build_task(benchmark: Benchmark, data: DataFolder) -> ConfigurableTask:
         "dataset_kwargs": None,
         "training_split": None,
         "test_split": "test",
-        "fewshot_split": FEWSHOT_SPLIT if FEWSHOT_SPLIT in splits else "test",
+        "fewshot_split": None,
         "num_fewshot": benchmark.shots,
         **benchmark.overrides,
     }
+    if not (config.get("fewshot_config") or {}).get("samples"):  # a split would go before them
+        config["fewshot_split"] = FEWSHOT_SPLIT if FEWSHOT_SPLIT in splits else "test"
     metadata = dict(config.get("metadata") or {})
     config["metadata"] = metadata | {"version": version_of(benchmark, metadata)}
     return ConfigurableTask(config=config)

@@ -22,17 +22,17 @@ from herd.tools.sandbox.outcome import ProgramOutcome
 class Sandbox:
     """A place for untrusted Python programs, made by `Sandbox.open`. It holds nothing that needs closing.
 
-    A program gets a process of its own with the standard library and an empty directory that it may write
-    to; it may read the library directories of the interpreter and the system; no other file, no network, no other process, nothing on standard input, and only so much of time,
-    memory, disk and output. It may start threads. Sets are in the same order every time. What programs miss
-    beside that: subprocesses, modes and times of files, locks on bytes (so SQLite has databases in memory
-    only), packages.
+    A program gets a process of its own, the standard library, and an empty directory that it may write to.
+    It may read the library directories of the interpreter and of the system, and no other file. It has no
+    network, no other process, nothing on standard input, and only so much time, memory, disk and output. It
+    may start threads. Sets are in the same order every time. What programs may miss: packages, subprocesses,
+    modes and times of files, locks on bytes (so that SQLite has databases in memory only).
 
     What it can still do: learn of a file whose name it guesses that it exists, its size and dates (Landlock
     hides contents and lists, not `stat`); use a processor and the disk for as long as its limits say; and,
-    like any program, exploit a bug of the kernel. Disk and threads are looked at every 20 ms, so that a program may
-    pass those two limits by what it manages in between. Ended by SIGKILL, the parent takes its programs with
-    it, but their directories `herd-sandbox-*` stay among the temporary files.
+    like any program, exploit a bug of the kernel. Disk and threads are looked at every 20 ms, so that a
+    program may pass those two limits by what it manages in between. Ended by SIGKILL, the parent takes its
+    programs with it, but their directories `herd-sandbox-*` stay among the temporary files.
     """
 
     def __init__(self, confinement: Confinement, limits: SandboxLimits) -> None:
