@@ -36,7 +36,9 @@ def as_lambada(row: Row) -> Doc:
 def as_trivia(row: Row) -> Doc:
     """Give a row the hub's layout of TriviaQA."""
     question = str(row["context"]).removeprefix("Question: ").removesuffix("\nAnswer:")
-    aliases = [str(one) for one in row["aliases"]] or [str(row["answer"])]
+    answer = str(row["answer"])
+    # The first is what an example shows.
+    aliases = [answer, *(str(one) for one in row["aliases"] if str(one) != answer)]
     return {"question": question.removesuffix("?"), "answer": {"aliases": aliases}}
 
 

@@ -108,9 +108,8 @@ class _ChildProcess:
             exit_code=exit_code if status not in ("refused", "timeout", "output") else None,
             stdout=self._pipes["stdout"].decode(errors="replace"),
             stderr=self._pipes["stderr"].decode(errors="replace"),
-            duration_s=max(
-                0.0, self._ended_at - self._started_at
-            ),  # its start may be seen after its end
+            # A quick program's start is noticed after its end.
+            duration_s=max(0.0, self._ended_at - self._started_at),
             reason=reason,
         )
 
