@@ -2,16 +2,18 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from herd.evals import EvalSettings, ToContinue, ToScore
+from herd.evals import EvalSettings, Results, ToContinue, ToScore
 from herd.evals.benchmarks.code import CODE, program_of
 from herd.evals.benchmarks.data_folder import DataFolder
 from herd.evaluation import EngineModel, prepare_tasks, run_evaluation
 from herd.foundation import UserError, available_cores
+from herd.inference import EngineConfig
 from herd.language_model import LanguageModel
 from herd.model import ModelConfig, Transformer, init_weights
 from herd.tokenizer import train_bpe
@@ -122,3 +124,22 @@ def test_the_published_solutions_pass_their_tests(benchmark) -> None:
     outcomes = Sandbox.open().check_many(programs, n_workers=available_cores())
     failed = [doc["task_id"] for doc, one in zip(docs, outcomes, strict=True) if not one.passed]
     assert len(docs) in (164, 500) and failed == []
+
+
+@pytest.mark.parametrize("step_tokens", [16, 64])
+def test_another_batch_size_gives_the_same_results(
+    step_tokens: int, lm: LanguageModel, tmp_path: Path
+) -> None:
+    other = LanguageModel(
+        lm.model, lm.tokenizer, name="tiny", engine=EngineConfig(step_tokens=step_tokens)
+    )
+    prepared = prepare_tasks(["probe_recall", "probe_sums"], limit=12)
+    reports = [
+        run_evaluation(prepared, each, tmp_path / name, keep_answers=False)
+        for name, each in (("one", lm), ("other", other))
+    ]
+    for first, second in zip(*reports, strict=True):
+        assert replace(first, seconds=0) == replace(second, seconds=0)
+    for task in ("probe_recall", "probe_sums"):
+        items = [list(Results(tmp_path / name).items(task)) for name in ("one", "other")]
+        assert items[0] == items[1]
