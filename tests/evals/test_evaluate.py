@@ -114,10 +114,12 @@ def test_malformed_rows_are_counted_and_named(
         {"query": "?"},
     ]
     good = {"query": "Question: How?", "choices": ["so", "thus"], "gold": 0}
-    write_rows(bench / "piqa.jsonl.gz", [*rows, good])
+    half = {**good, "query": "Question: \ud800?"}  # half a surrogate pair
+    write_rows(bench / "piqa.jsonl.gz", [*rows, good, half])
     report = run(["piqa"], bench, oracle(), tmp_path / "out")["piqa"]
-    assert (report.n, report.n_malformed) == (1, 3)
-    assert "3 malformed rows left out: piqa.jsonl.gz, row 1: no JSON" in report.notes[0]
+    assert (report.n, report.n_malformed) == (1, 4)
+    assert "row 5: 'utf-8' codec" in report.notes[0]
+    assert "4 malformed rows left out: piqa.jsonl.gz, row 1: no JSON" in report.notes[0]
     assert "row 2: gold is 7 of 2 choices" in report.notes[0]
     assert "row 3: no field 'choices'" in report.notes[0]
 

@@ -137,9 +137,10 @@ def _list_tasks() -> None:
 
     from herd.evals import BENCHMARKS, SUITES
 
-    table = Table("task", "group", "shots", "metric", "about")
+    table = Table("task", "group", "shots", "metric", "needs", "about")
     for one in BENCHMARKS:
-        table.add_row(one.name, one.group, str(one.shots), one.metric, one.about)
+        needs = "files" if one.needs_data else ""
+        table.add_row(one.name, one.group, str(one.shots), one.metric, needs, one.about)
     console = _console()
     console.print(table)
     for name, entries in SUITES.items():

@@ -45,13 +45,6 @@ class Results:
         report = self._report(path)
         return report if report.key == key else None
 
-    def find_score(self, task: str) -> float:
-        """Return the headline score of a task. Raises UserError when it is not there."""
-        for report in self.reports():
-            if report.task == task:
-                return report.score
-        raise UserError(f"{self.directory} holds no results of {task}")
-
     def items(self, task: str) -> Iterator[Item]:
         """Yield the items of a task. Raises UserError for a damaged file."""
         path = self._items_path(task)
@@ -66,7 +59,7 @@ class Results:
         """Write a task's items and its report, the report last."""
         with atomic_file(self._items_path(report.task)) as partial:
             lines = (json.dumps(item, ensure_ascii=False) for item in items)
-            partial.write_text("".join(f"{line}\n" for line in lines), "utf-8", "surrogatepass")
+            partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         write_json(self.directory / "tasks" / f"{report.task}.json", report.to_json())
 
     def write_summary(self, extra: dict[str, Any]) -> None:

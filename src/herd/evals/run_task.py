@@ -162,7 +162,7 @@ def _score_code(
 
 
 def _notes(run: TaskRun, noticed: Noticed) -> list[str]:
-    notes = []
+    notes = [run.benchmark.note()] if run.benchmark.note else []
     if run.malformed:
         shown = "; ".join(run.malformed[:SHOWN_MALFORMED])
         more = ", ..." if len(run.malformed) > SHOWN_MALFORMED else ""
@@ -173,7 +173,7 @@ def _notes(run: TaskRun, noticed: Noticed) -> list[str]:
         )
     if noticed.n_unfinished:
         notes.append(f"{noticed.n_unfinished:,} answers ended by the budget of tokens")
-    return notes
+    return [note for note in notes if note]
 
 
 def _report(

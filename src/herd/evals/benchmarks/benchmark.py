@@ -36,7 +36,7 @@ class Benchmark:
     questions about one passage share. `group` gathers tasks, whose mean is the group's. `chance` is
     what guessing scores. `version` changes whenever a score may. `code` marks answers to be run.
     Without `runs_harness_code` the helpers of `prompts`, whose imports want more, stay unread:
-    `overrides` stands in for each.
+    `overrides` stands in for each. `note` tells what the report has to say on this machine.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Benchmark:
     needs_data: bool = True
     code: bool = False
     runs_harness_code: bool = True
+    note: Callable[[], str] | None = None
     about: str = ""
 
 

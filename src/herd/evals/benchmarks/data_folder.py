@@ -8,6 +8,7 @@ silence: each is named, with the reason, and counted.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import csv
 import gzip
 import io
@@ -94,7 +95,9 @@ class DataFolder:
             try:
                 if isinstance(row, Exception):
                     raise row
-                docs.append(convert(row))
+                doc = convert(row)
+                json.dumps(doc, ensure_ascii=False).encode()  # half a surrogate pair is no text
+                docs.append(doc)
             except MALFORMED as error:
                 self.malformed.append(f"{name}, row {number}: {_reason(error)}")
         if not docs:
@@ -145,17 +148,12 @@ def _open(path: Path) -> Any:
     return opener(path, "rt", encoding="utf-8", newline="" if ".csv" in path.name else None)
 
 
-class _explained:  # noqa: N801  (a context manager)
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
     """Turn a damaged file into one line that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, UserError) or error is None:
-            return
-        if isinstance(error, (*BROKEN, UnicodeDecodeError, csv.Error, ValueError)):
-            raise UserError(f"{self._path}: damaged or truncated ({error})") from error
+    try:
+        yield
+    except UserError:
+        raise
+    except (*BROKEN, csv.Error, ValueError) as error:
+        raise UserError(f"{path}: damaged or truncated ({error})") from error

@@ -142,6 +142,7 @@ INSTRUCTIONS: tuple[Benchmark, ...] = (
         runs_harness_code=False,
         read=read_ifeval,
         metric="prompt_level_strict_acc",
+        note=prepare_sentence_splitter,
         overrides={
             "process_results": check_instructions,
             "metric_list": [
