@@ -31,6 +31,17 @@ def test_a_benchmark_builds_from_its_published_files(benchmark: Benchmark) -> No
     assert str(task.VERSION).endswith(str(benchmark.version))
 
 
+def first_prompt(name: str) -> str:
+    if not SHARED.is_dir():
+        pytest.skip("needs the shared data")
+    (chosen,) = choose([name])
+    with quiet_harness():
+        task = build_task(chosen.benchmark, DataFolder(SHARED))
+        task.set_fewshot_seed(0)
+        task.build_all_requests(limit=1)
+    return task.instances[0].args[0]
+
+
 PROMPTS = {
     "arc_easy": "Question: Which statement best explains why photosynthesis is the foundation of most food webs?\nAnswer:",
     "hellaswag": "Roof shingle removal: A man is sitting on a roof. He",
@@ -41,14 +52,7 @@ PROMPTS = {
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_prompts_are_the_harnesss_own(name: str) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("needs the shared data")
-    (chosen,) = choose([name])
-    with quiet_harness():
-        task = build_task(chosen.benchmark, DataFolder(SHARED))
-        task.set_fewshot_seed(0)
-        task.build_all_requests(limit=1)
-    assert task.instances[0].args[0] == PROMPTS[name]
+    assert first_prompt(name) == PROMPTS[name]
 
 
 EXAMPLES = {
@@ -65,15 +69,8 @@ EXAMPLES = {
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_are_those_of_the_harness_or_of_the_training_split(name: str) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("needs the shared data")
-    (chosen,) = choose([name])
-    with quiet_harness():
-        task = build_task(chosen.benchmark, DataFolder(SHARED))
-        task.set_fewshot_seed(0)
-        task.build_all_requests(limit=2)
     first, inside = EXAMPLES[name]
-    prompt = task.instances[0].args[0]
+    prompt = first_prompt(name)
     assert prompt.startswith(first) and inside in prompt
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from herd.evals.benchmarks.data_folder import DataFolder, Doc
+from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
 from herd.evals.benchmarks.harness_files import harness_config
 from herd.foundation import UserError
 
@@ -23,6 +23,12 @@ Splits = dict[str, list[Doc]]
 Read = Callable[[DataFolder], Splits]
 FEWSHOT_SPLIT = "train"
 ACCURACY = ({"metric": "acc", "aggregation": "mean", "higher_is_better": True},)
+CHOICE_OF_ROW = {  # of documents that hold the whole prompt
+    "output_type": "multiple_choice",
+    "doc_to_text": "{{query}}",
+    "doc_to_choice": "{{choices}}",
+    "doc_to_target": "{{gold}}",
+}
 WITH_NORM = (*ACCURACY, {"metric": "acc_norm", "aggregation": "mean", "higher_is_better": True})
 
 
@@ -55,6 +61,15 @@ class Benchmark:
     runs_harness_code: bool = True
     note: Callable[[], str] | None = None
     about: str = ""
+
+
+def one_file(name: str, convert: Callable[[Row], Doc]) -> Read:
+    """Return what reads a benchmark that is one file of questions."""
+    return partial(_read_one, name, convert)
+
+
+def _read_one(name: str, convert: Callable[[Row], Doc], data: DataFolder) -> Splits:
+    return {"test": data.docs(name, convert)}
 
 
 def build_task(benchmark: Benchmark, data: DataFolder) -> ConfigurableTask:

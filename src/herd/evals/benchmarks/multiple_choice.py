@@ -7,29 +7,20 @@ TruthfulQA. In: rows. Out: documents with the fields that the harness's prompts 
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import Any
 
-from herd.evals.benchmarks.benchmark import ACCURACY, WITH_NORM, Benchmark, Splits
+from herd.evals.benchmarks.benchmark import (
+    ACCURACY,
+    CHOICE_OF_ROW,
+    WITH_NORM,
+    Benchmark,
+    Splits,
+    one_file,
+)
 from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
 from herd.evals.benchmarks.mmlu import MMLU
 
 LETTERS = "ABCDEFGHIJ"
-CHOICE_OF_ROW = {
-    "output_type": "multiple_choice",
-    "doc_to_text": "{{query}}",
-    "doc_to_choice": "{{choices}}",
-    "doc_to_target": "{{gold}}",
-}
-
-
-def one_file(name: str, convert: Any) -> Any:
-    """Return what reads a benchmark that is one file of questions."""
-    return partial(_read_one, name, convert)
-
-
-def _read_one(name: str, convert: Any, data: DataFolder) -> Splits:
-    return {"test": data.docs(name, convert)}
 
 
 def as_choice(row: Row) -> Doc:
@@ -72,7 +63,6 @@ def as_winogrande(row: Row) -> Doc:
         "option1": options[0],
         "option2": options[1],
         "answer": str(int(row["gold"]) + 1),
-        "pair": begun.casefold(),
     }
 
 
@@ -133,15 +123,11 @@ def row_choice(name: str, file: str, **settings: Any) -> Benchmark:
     return Benchmark(name=name, read=read, metric="acc", overrides=overrides, **settings)
 
 
-def _arc_easy(data: DataFolder) -> Splits:
-    return {"test": data.docs("arc_easy.jsonl.gz", as_arc)}
-
-
 MULTIPLE_CHOICE: tuple[Benchmark, ...] = (
     Benchmark(
         name="arc_easy",
         prompts="arc/arc_easy.yaml",
-        read=_arc_easy,
+        read=one_file("arc_easy.jsonl.gz", as_arc),
         metric="acc_norm",
         chance=0.25,
         about="grade-school science, the easy part (test split)",

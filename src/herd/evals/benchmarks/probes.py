@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from herd.evals.benchmarks.benchmark import ACCURACY, Benchmark, Splits
+from herd.evals.benchmarks.benchmark import ACCURACY, CHOICE_OF_ROW, Benchmark, Splits
 from herd.evals.benchmarks.data_folder import DataFolder, Doc
 
 N_SUMS, N_RECALLED, N_CHOICES = 100, 60, 4
@@ -53,13 +53,6 @@ FACTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 NAMES = ("Anna", "Boris", "Chen", "Dalia", "Emil", "Farah", "Goran", "Hana", "Ivan", "Julia")
 THINGS = ("key", "lamp", "coat", "drum", "boat", "clock", "kite", "vase", "spoon", "map")
-OUTPUT = {
-    "output_type": "multiple_choice",
-    "doc_to_text": "{{query}}",
-    "doc_to_choice": "{{choices}}",
-    "doc_to_target": "{{gold}}",
-    "metric_list": list(ACCURACY),
-}
 
 
 def facts() -> list[Doc]:
@@ -113,7 +106,7 @@ PROBES: tuple[Benchmark, ...] = tuple(
         name=f"probe_{name}",
         read=partial(_read, make),
         metric="acc",
-        overrides=OUTPUT,
+        overrides={**CHOICE_OF_ROW, "metric_list": list(ACCURACY)},
         chance=1 / N_CHOICES,
         group="probes",
         needs_data=False,

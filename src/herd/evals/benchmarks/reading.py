@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from herd.evals.answers.short_answer import exact_match, word_f1
-from herd.evals.benchmarks.benchmark import ACCURACY, Benchmark, Splits
+from herd.evals.benchmarks.benchmark import ACCURACY, Benchmark, Splits, one_file
 from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
 
 XQUAD = {"en": "English", "de": "German", "es": "Spanish", "hi": "Hindi", "th": "Thai"}
@@ -56,11 +56,6 @@ def as_asked_continuation(row: Row) -> Doc:
     return doc | {"context": doc["context"] + "\nAnswer:"}
 
 
-def read_one(file: str, convert: Any, data: DataFolder) -> Splits:
-    """Read a benchmark that is one file of questions."""
-    return {"test": data.docs(file, convert)}
-
-
 def read_xquad(language: str, data: DataFolder) -> Splits:
     """Read the questions of one language, each with its paragraph."""
     paragraphs = data.docs("xquad5.jsonl.gz", dict)
@@ -92,7 +87,7 @@ def likelihood(name: str, file: str, convert: Any, about: str, **settings: Any) 
     """Return a benchmark in which the right continuation has to be the likeliest, token by token."""
     return Benchmark(
         name=name,
-        read=partial(read_one, file, convert),
+        read=one_file(file, convert),
         metric="acc",
         overrides=LIKELIHOOD_OF_ROW,
         about=about,
@@ -104,14 +99,14 @@ READING: tuple[Benchmark, ...] = (
     Benchmark(
         name="lambada",
         prompts="lambada/lambada_openai.yaml",
-        read=partial(read_one, "lambada_openai.jsonl.gz", as_lambada),
+        read=one_file("lambada_openai.jsonl.gz", as_lambada),
         metric="acc",
         about="the last word of a passage",
     ),
     Benchmark(
         name="triviaqa",
         prompts="triviaqa/default.yaml",
-        read=partial(read_one, "triviaqa_sm_sub.jsonl.gz", as_trivia),
+        read=one_file("triviaqa_sm_sub.jsonl.gz", as_trivia),
         metric="exact_match",
         filter="remove_whitespace",
         overrides={
