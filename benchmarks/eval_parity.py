@@ -6,7 +6,7 @@ metrics on both sides; each task on each side in a process of its own, one after
 harness's `evaluate` takes, from documents to scores; loading the model is not. The peer has the fastest of
 the batch sizes 1, 4, 8 and 16 (for written answers 8 and 16), tried on some questions of each task.
 
-    python benchmarks/eval_parity.py [--data DIR] [--tasks arc_easy,piqa:200,...]
+    python benchmarks/eval_parity.py [--data DIR] [--tasks arc_easy,piqa:200,...] [--batch-size N]
 
 - items_different: questions whose score is not the same, by any metric of any filter
 - max_loglikelihood_difference: nats, over all continuations of all questions
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--tasks", default=TASKS)
     parser.add_argument("--side", help="internal: one side of one task")
     parser.add_argument("--model", help="internal")
-    parser.add_argument("--batch-size", type=int, default=1, help="internal")
+    parser.add_argument("--batch-size", type=int, default=0, help="the peer's; 0 tries several")
     parser.add_argument("--out", type=Path, help="internal")
     options = parser.parse_args()
     if options.side:
@@ -58,7 +58,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         save_hf(lm.model, Path(folder) / "model", tokenizer=lm.tokenizer)
         del lm
         for task in options.tasks.split(","):
-            rows.append(compare_task(task, options.data, Path(folder)))
+            rows.append(compare_task(task, options.data, Path(folder), options.batch_size))
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     seconds = {side: sum(row[f"{side}_s"] for row in rows) for side in ("herd", "hf")}
     environment = describe_environment()
@@ -73,9 +73,9 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def compare_task(task: str, data: Path, folder: Path) -> dict[str, Any]:
+def compare_task(task: str, data: Path, folder: Path, batch_size: int) -> dict[str, Any]:
     ours = run_side("herd", task, data, folder)
-    batch_size = fastest_batch_size(task, data, folder)
+    batch_size = batch_size or fastest_batch_size(task, data, folder)
     theirs = run_side("hf", task, data, folder, batch_size)
     pairs = list(zip(ours["items"], theirs["items"], strict=True))
     differences = [
