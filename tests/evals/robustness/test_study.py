@@ -12,6 +12,8 @@ from herd.evals.robustness.study import robustness_study, show_robustness
 from herd.evals.robustness.variants import EXAMPLE_LABELS, PLAIN, VARIANTS, prompt_of, right_label
 from herd.foundation import UserError
 
+from ..conftest import write_rows
+
 EXAMPLES = tuple(Question(f"Example {n}?", ("aa", "bb", "cc", "dd"), n) for n in range(4))
 QUESTIONS = [
     Question(f"Which is number {n}?", ("red", "green", "blue", "grey"), n % 4, EXAMPLES)
@@ -72,6 +74,15 @@ def test_questions_come_evenly_with_examples_that_are_not_asked(bench: Path) -> 
     assert [one.text.startswith("What is") for one in found] == [True] * 6
     arc = questions_of(["arc_easy"], bench, 100)
     assert len(arc) == 20 and not {one.text for one in arc} & {e.text for e in arc[0].examples}
+
+
+def test_answers_of_one_character_are_answers_and_bare_labels_are_not(bench: Path) -> None:
+    rows = [{"query": f"Is it {n}?", "choices": ["0", "1", "2", "3"], "gold": 1} for n in range(9)]
+    write_rows(bench / "arc_easy.jsonl.gz", rows)
+    assert len(questions_of(["arc_easy"], bench, 9)) == 5
+    write_rows(bench / "arc_easy.jsonl.gz", [{**row, "choices": list("ABCD")} for row in rows])
+    with pytest.raises(UserError, match="no questions with four answers"):
+        questions_of(["arc_easy"], bench, 5)
 
 
 def test_a_benchmark_without_four_answers_is_refused(bench: Path) -> None:

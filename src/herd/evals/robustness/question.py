@@ -14,6 +14,7 @@ from herd.evals.benchmarks.catalogue import choose
 from herd.evals.benchmarks.data_folder import DataFolder
 from herd.foundation import UserError
 
+BARE_LABELS = ("A", "B", "C", "D")  # the answers themselves stand in the question then
 N_EXAMPLES = 4  # Llama 3, section 5.1.2: 4-shot
 
 
@@ -62,7 +63,7 @@ def _question(doc: Mapping[str, Any]) -> Question | None:
         found = doc["query"], doc["choices"], doc["gold"]
     elif "query" in doc and "label" in doc:
         found = doc["query"], doc["choices"], doc["label"]
-    if found is None or len(found[1]) != 4 or min(len(one) for one in found[1]) < 2:
+    if found is None or len(found[1]) != 4 or tuple(found[1]) == BARE_LABELS:
         return None
     return Question(str(found[0]).strip(), tuple(str(one) for one in found[1]), int(found[2]))
 
