@@ -20,15 +20,13 @@ from herd.data import (
     estimate_gain,
     read_corpus,
 )
-from herd.evals.intervals import mean_interval
+from herd.evals.intervals import Z, mean_interval
 from herd.evals.items import Item
 from herd.evals.results import Results
 from herd.foundation import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-Z_95 = 1.959964
 
 
 def contaminated_scores(
@@ -131,7 +129,7 @@ def _split(
             interval = mean_interval(own)
             row |= {split: interval.score, f"{split}_interval": [interval.low, interval.high]}
     gain = estimate.chosen.models[name]
-    return row | {"gain": gain.gain, "half_width": Z_95 * gain.standard_error}
+    return row | {"gain": gain.gain, "half_width": Z * gain.standard_error}
 
 
 def _verdict(estimate: GainEstimate) -> str:

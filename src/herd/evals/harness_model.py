@@ -29,10 +29,7 @@ class Noticed:
     """What a reader of the scores should know."""
 
     n_cut_prompts: int = 0
-    n_cached: int = 0
-    n_asked: int = 0
     n_unfinished: int = 0  # answers that the budget ended
-    n_new_tokens: int = 0
 
 
 class HarnessModel(TemplateLM):  # type: ignore[misc]
@@ -86,22 +83,25 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
         self, string: str, add_special_tokens: bool | None = None, **kwargs: Any
     ) -> list[int]:
         """Return the ids of a text or of a rendered dialog and what follows it."""
-        for rendered, ids in self._chats_that_begin(string):
-            rest = string[len(rendered) :]
-            return [*ids, *self._tokens.encode(rest)] if rest else list(ids)
+        chat = self._chat_before(string)
+        if chat is not None:
+            rest = string[len(chat[0]) :]
+            return [*chat[1], *self._tokens.encode(rest)] if rest else list(chat[1])
         bos = self._tokens.adds_bos if add_special_tokens is None else add_special_tokens
         return self._tokens.encode(string, bos=bos and self._tokens.bos_id is not None)
 
-    def _chats_that_begin(self, string: str) -> list[tuple[str, tuple[int, ...]]]:
+    def _chat_before(self, string: str) -> tuple[str, tuple[int, ...]] | None:
+        """Return the longest rendered dialog that the text begins with, and its ids."""
         if string in self._chats:
-            return [(string, self._chats[string])]
+            return string, self._chats[string]
         found = [pair for pair in self._chats.items() if string.startswith(pair[0])]
-        return sorted(found, key=lambda pair: -len(pair[0]))
+        return max(found, key=lambda pair: len(pair[0]), default=None)
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         """Cut as the harness does, but after a dialog at its last special token."""
-        for rendered, ids in self._chats_that_begin(context):
-            return list(ids), self._tokens.encode(context[len(rendered) :] + continuation)
+        chat = self._chat_before(context)
+        if chat is not None:
+            return list(chat[1]), self._tokens.encode(context[len(chat[0]) :] + continuation)
         cut: tuple[list[int], list[int]] = super()._encode_pair(context, continuation)
         return cut
 
@@ -163,7 +163,6 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
         for samples_of_one in answers:
             for one in samples_of_one:
                 self.noticed.n_unfinished += one["finish_reason"] == "length"
-                self.noticed.n_new_tokens += one["n_tokens"]
         return answers
 
     def _scores(self, asked: Sequence[ToScore], doing: str) -> list[tuple[float, bool]]:
@@ -181,8 +180,6 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
         for i, key in enumerate(keys):
             if self._cache.get(key) is None:
                 first.setdefault(key, i)
-        self.noticed.n_asked += len(keys)
-        self.noticed.n_cached += len(keys) - len(first)
         return list(first.values())
 
     def _fitted(self, context: Sequence[int], after: Sequence[int]) -> ToScore:
@@ -218,7 +215,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
             temperature=float(kwargs.get("temperature") or 0.0),
             top_p=float(kwargs.get("top_p") or 1.0),
             seed=self._seed + i,
-            is_chat=bool(self._chats_that_begin(context)),
+            is_chat=self._chat_before(context) is not None,
         )
 
 

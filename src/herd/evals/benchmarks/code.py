@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from herd.evals.benchmarks.benchmark import Benchmark, Splits
+from herd.evals.benchmarks.benchmark import Benchmark, Splits, one_file
 from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
 from herd.evals.benchmarks.harness_files import returned_literal
 
@@ -43,11 +43,6 @@ def as_mbpp(row: Row) -> Doc:
 def keep_for_later(doc: Doc, results: list[str]) -> dict[str, float]:
     """Score nothing: the programs are run together, once all are written."""
     return {"bypass": 0.0}
-
-
-def read_humaneval(data: DataFolder) -> Splits:
-    """Read the 164 problems."""
-    return {"test": data.docs("HumanEval.jsonl.gz", as_humaneval)}
 
 
 def read_mbpp(data: DataFolder) -> Splits:
@@ -88,7 +83,7 @@ CODE: tuple[Benchmark, ...] = (
         name="humaneval",
         prompts="humaneval/humaneval.yaml",
         runs_harness_code=False,
-        read=read_humaneval,
+        read=one_file("HumanEval.jsonl.gz", as_humaneval),
         metric="pass@1",
         overrides={
             "process_results": keep_for_later,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from herd.evals.answers.mathematics import same_answer
-from herd.evals.benchmarks.benchmark import Benchmark, Splits
+from herd.evals.benchmarks.benchmark import Benchmark, Splits, one_file
 from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
 from herd.evals.benchmarks.harness_files import returned_literal
 
@@ -31,11 +31,6 @@ def read_gsm8k(data: DataFolder) -> Splits:
         "test": data.docs("gsm8k_test.jsonl.gz", as_gsm8k),
         "train": data.docs("gsm8k_train.jsonl.gz", as_gsm8k),
     }
-
-
-def read_gsm8k_test(data: DataFolder) -> Splits:
-    """Read the test questions; the examples stand in the harness's prompts."""
-    return {"test": data.docs("gsm8k_test.jsonl.gz", as_gsm8k)}
 
 
 def read_problems(file: str, problem: str, answer: str, solution: str, data: DataFolder) -> Splits:
@@ -101,7 +96,7 @@ MATHEMATICS: tuple[Benchmark, ...] = (
     Benchmark(
         name="gsm8k_cot",
         prompts="gsm8k/gsm8k-cot.yaml",
-        read=read_gsm8k_test,
+        read=one_file("gsm8k_test.jsonl.gz", as_gsm8k),
         metric="exact_match",
         filter="flexible-extract",
         shots=8,
