@@ -86,6 +86,21 @@ def test_what_is_done_is_not_run_again_and_what_changed_is(
     assert model.n_scored == 2 * n_before
 
 
+@pytest.mark.parametrize("name", ["gsm8k_test.jsonl.gz", "gsm8k_train.jsonl.gz"])
+def test_a_file_that_changed_under_its_name_is_run_again(
+    name: str, bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    model, out = oracle(), tmp_path / "out"
+    first = run(["gsm8k"], bench, model, out)["gsm8k"]
+    assert run(["gsm8k"], bench, model, out)["gsm8k"].key == first.key
+    n = 6 if "test" in name else 7
+    rows = [{"question": f"What is {i} plus 2?", "answer": f"#### {i + 2}"} for i in range(n)]
+    write_rows(bench / name, rows)
+    n_before = model.n_continued
+    assert run(["gsm8k"], bench, model, out)["gsm8k"].key != first.key
+    assert model.n_continued > n_before
+
+
 def test_the_order_of_questions_in_a_file_does_not_change_a_score(
     bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
 ) -> None:

@@ -74,8 +74,17 @@ class TaskRun:
         """Return what the result depends on, as a hash: the same key, the same result."""
         own = self.benchmark
         parts = [FORMAT, model.fingerprint, own.name, str(self.task.VERSION), own.shots]
-        parts += [self.limit, repr(settings), len(self.task.eval_docs)]
+        parts += [self.limit, repr(settings), _content(self.task, own.shots)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _content(task: Task, shots: int) -> str:
+    """The questions, and what examples are drawn from, as a hash: a file may change under its name."""
+    digest = hashlib.sha256()
+    for docs in [task.eval_docs, task.fewshot_docs()] if shots else [task.eval_docs]:
+        for doc in docs:
+            digest.update(json.dumps(doc, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
 
 
 def run_task(
