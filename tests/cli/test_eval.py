@@ -1,7 +1,9 @@
 """`herd eval` on the command line: what a user types, and what bad input gets."""
 
+import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,9 +12,8 @@ from herd.model import ModelConfig, Transformer, init_weights, save_hf
 from herd.tokenizer import train_bpe
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny random model in a directory."""
+def build_model(path: Path, max_context: int) -> str:
+    """Save a tiny random model in a directory."""
     tokenizer = train_bpe(
         ["The capital of France is Paris. 0123456789"] * 3,
         vocab_size=280,
@@ -20,19 +21,30 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     config = ModelConfig(
         vocab_size=tokenizer.vocab_size, dim=32, n_layers=2, n_heads=2, n_kv_heads=1, ffn_dim=32,
-        max_context=1024,
+        max_context=max_context,
     )  # fmt: skip
     transformer = Transformer(config)
     init_weights(transformer, seed=0)
-    path = tmp_path_factory.mktemp("model") / "tiny"
     save_hf(transformer, path, tokenizer=tokenizer)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build_model(tmp_path_factory.mktemp("model") / "tiny", max_context=1024)
 
 
 @pytest.fixture(autouse=True)
 def own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+def write_rows(name: str, rows: list[dict[str, Any]]) -> None:
+    """Write a benchmark's file into `data`."""
+    Path("data").mkdir(exist_ok=True)
+    with gzip.open(Path("data") / name, "wt") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -60,6 +72,21 @@ def test_json_is_all_that_goes_to_stdout(model: str, capsys: pytest.CaptureFixtu
     assert task["task"] == "probe_facts" and task["n"] == 4 and task["ci_low"] < task["ci_high"]
     assert herd(words) == 0
     assert "there already" in capsys.readouterr().err
+
+
+def test_a_task_that_fails_on_the_model_is_an_exit_code_and_the_others_are_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = build_model(tmp_path / "narrow", max_context=100)
+    rows = [{"question": f"What is {n} + 1?", "answer": f"#### {n + 1}"} for n in range(9)]
+    write_rows("gsm8k_test.jsonl.gz", rows)
+    write_rows("gsm8k_train.jsonl.gz", rows)
+    words = ["--tasks", "probe_facts,gsm8k", "--data", "data", "--limit", "4", "--json"]
+    assert herd(["eval", narrow, *words]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [task["task"] for task in found["tasks"]] == ["probe_facts"]
+    assert "256 new tokens" in found["not_run"]["gsm8k"]
+    assert Path("runs/eval-narrow/report.html").exists()
 
 
 def test_two_runs_are_compared(model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,15 +119,22 @@ def test_robustness_of_the_models_label_choice(
         {"query": f"Which is {n}?", "choices": ["aa", "bb", "cc", "dd"], "gold": n % 4}
         for n in range(12)
     ]
-    import gzip
-
-    Path("data").mkdir()
-    with gzip.open("data/arc_easy.jsonl.gz", "wt") as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows))
-    words = ["--tasks", "arc_easy", "--data", "data", "--limit", "6", "--json"]
+    write_rows("arc_easy.jsonl.gz", rows)
+    words = [
+        "--tasks",
+        "arc_easy",
+        "--data",
+        "data",
+        "--limit",
+        "6",
+        "--out",
+        "study.html",
+        "--json",
+    ]
     assert herd(["eval", "robustness", model, *words]) == 0
     study = json.loads(capsys.readouterr().out)
     assert study["questions"] == 6 and len(study["variants"]) == 22
+    assert "Accuracy in each variant" in Path("study.html").read_text()
 
 
 BAD = {

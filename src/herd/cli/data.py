@@ -9,6 +9,7 @@ from herd.cli.curate import curate
 from herd.cli.data_classifier import train_classifier
 from herd.cli.data_contamination import contamination
 from herd.cli.inspect_corpus import inspect_corpus
+from herd.cli.table_console import table_console
 
 if TYPE_CHECKING:
     from herd.data import ShardIndex, SourceConfig
@@ -163,11 +164,10 @@ def _show(indexes: "dict[str, ShardIndex]", as_json: bool) -> None:
 
         print(json.dumps({name: _summary(index) for name, index in indexes.items()}))
         return
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
-    console = Console()
+    console = table_console()
     totals = Table("shard", "documents", "tokens", "text", "bytes/token", "ids", "vocabulary")
     for name, index in indexes.items():
         totals.add_row(Path(name).name, *_totals_row(index))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from herd.cli.table_console import table_console
+
 if TYPE_CHECKING:
     from herd.data import Evaluation
 
@@ -106,7 +108,6 @@ def _show(evaluation: "Evaluation", out: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(to_dict(evaluation)))
         return
-    from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -115,7 +116,7 @@ def _show(evaluation: "Evaluation", out: Path, as_json: bool) -> None:
     for label in evaluation.f1:
         figures = (evaluation.precision[label], evaluation.recall[label], evaluation.f1[label])
         table.add_row(Text(label), *(f"{one:.3f}" for one in figures))
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print(
         f"{evaluation.n_texts:,} texts that it has not seen: accuracy {evaluation.accuracy:.3f} (always the "

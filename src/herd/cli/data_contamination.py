@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from herd.cli.table_console import table_console
+
 
 def contamination(
     directory: Annotated[Path, typer.Argument(help="What `herd data curate` made.")],
@@ -36,6 +38,5 @@ def contamination(
     if as_json:
         print(json.dumps(report))
         return
-    from rich.console import Console
 
-    show_contamination(report, Console())
+    show_contamination(report, table_console())

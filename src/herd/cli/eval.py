@@ -11,7 +11,8 @@ from herd.cli.eval_arena import arena
 from herd.cli.eval_contamination import contamination
 from herd.cli.eval_needle import needle
 from herd.cli.eval_robustness import robustness
-from herd.cli.main import SETTINGS
+from herd.cli.main import EXIT_FAILED, SETTINGS
+from herd.cli.table_console import table_console
 
 
 class ModelFirst(typer.core.TyperGroup):
@@ -72,7 +73,8 @@ def run(
 ) -> None:
     """Score a model on benchmarks, each with its 95 % interval.
 
-    Run again, it goes on where it was; tasks that are done are not run again.
+    Run again, it goes on where it was; tasks that are done are not run again. Exit code 1: a task failed on
+    this model; the others' results are kept.
     """
     if list_tasks:
         _list_tasks()
@@ -80,7 +82,7 @@ def run(
     if model is None:
         raise typer.BadParameter("name a model, such as smollm2-135m", param_hint="MODEL")
     import herd
-    from herd.evals import EvalSettings
+    from herd.evals import EvalSettings, Results
     from herd.evaluation import prepare_tasks, run_evaluation
 
     settings = EvalSettings(
@@ -92,7 +94,10 @@ def run(
     place = out or Path("runs") / f"eval-{Path(model).name.removesuffix('.gguf')}"
     lm = herd.load(model, quantize=quantize)
     reports = run_evaluation(prepared, lm, place, settings, keep_answers=not no_cache)
-    _show(reports, prepared, place, as_json)
+    not_run = Results(place).not_run()
+    _show(reports, not_run, place, as_json)
+    if not_run.keys() > prepared.left_out.keys():
+        raise typer.Exit(EXIT_FAILED)
 
 
 app.command()(arena)
@@ -115,19 +120,18 @@ def compare(
     if as_json:
         print(json.dumps(comparison_json(comparison)))
         return
-    show_comparison(comparison, _console())
+    show_comparison(comparison, table_console())
 
 
-def _show(reports: Any, prepared: Any, place: Path, as_json: bool) -> None:
+def _show(reports: Any, not_run: dict[str, str], place: Path, as_json: bool) -> None:
     from herd.evals import show_reports
 
     if as_json:
         rows = [report.to_json() for report in reports]
-        print(json.dumps({"out": str(place), "tasks": rows, "not_run": dict(prepared.left_out)}))
+        print(json.dumps({"out": str(place), "tasks": rows, "not_run": not_run}))
         return
-    console = _console()
-    show_reports(reports, console)
-    for name, why in prepared.left_out.items():
+    show_reports(reports, table_console())
+    for name, why in not_run.items():
         print(f"not run: {name}: {why}")
     print(f"\nEvery prompt and answer: open {place / 'report.html'} in a browser")
 
@@ -141,7 +145,7 @@ def _list_tasks() -> None:
     for one in BENCHMARKS:
         needs = "files" if one.needs_data else ""
         table.add_row(one.name, one.group, str(one.shots), one.metric, needs, one.about)
-    console = _console()
+    console = table_console()
     console.print(table)
     for name, entries in SUITES.items():
         console.print(f"{name}: {', '.join(task for task, _, _ in entries)}")
@@ -154,11 +158,3 @@ def _ks(text: str) -> tuple[int, ...]:
         return tuple(int(one) for one in text.split(","))
     except ValueError as error:
         raise UserError(f"--pass-k is {text!r}; give numbers with commas, such as 1,10") from error
-
-
-def _console() -> Any:
-    import sys
-
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 140)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from herd.cli.table_console import table_console
+
 if TYPE_CHECKING:
     from herd.evals import ArenaDirectory, Side
 
@@ -185,7 +187,5 @@ def _report(opened: "ArenaDirectory", as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    from rich.console import Console
-
-    show_arena(found, Console(width=None if sys.stdout.isatty() else 140))
+    show_arena(found, table_console())
     print(f"\nEvery prompt with both answers: open {place} in a browser")

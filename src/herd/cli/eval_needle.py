@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from herd.cli.table_console import table_console
+
 
 def needle(
     model: Annotated[str, typer.Argument(help="A name, a directory, a .gguf file or hf:ORG/NAME.")],
@@ -26,8 +28,6 @@ def needle(
 
     Llama 3 hides 4 and asks for 2: --needles 4 --asked 2.
     """
-    from rich.console import Console
-
     import herd
     from herd.evals import (
         NeedleConfig,
@@ -59,7 +59,7 @@ def needle(
     if as_json:
         print(json.dumps(result))
         return
-    show_needles(result, Console())
+    show_needles(result, table_console())
 
 
 def _numbers(option: str, text: str, kind: type) -> list:  # type: ignore[type-arg]

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from herd.cli.table_console import table_console
+
 if TYPE_CHECKING:
     from herd.data import Fate
 
@@ -23,9 +25,7 @@ def inspect_corpus(
     elif as_json:
         print(json.dumps(corpus_summary(directory)))
     elif not html:
-        from rich.console import Console
-
-        show_corpus(directory, Console())
+        show_corpus(directory, table_console())
 
 
 def _show_fate(fate: "Fate", as_json: bool) -> None:

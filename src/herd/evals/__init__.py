@@ -49,8 +49,9 @@ from herd.evals.long_context.reading_curve import reading_curve
 from herd.evals.page import evaluation_section
 from herd.evals.report import EvalReport, Measure
 from herd.evals.results import Results
+from herd.evals.robustness.page import robustness_page, show_robustness
 from herd.evals.robustness.question import questions_of
-from herd.evals.robustness.study import robustness_study, show_robustness
+from herd.evals.robustness.study import robustness_study
 from herd.evals.run_task import EvalSettings
 from herd.evals.table import group_rows, show_reports
 
@@ -112,6 +113,7 @@ __all__ = [
     "read_key",
     "read_whole_text",
     "reading_curve",
+    "robustness_page",
     "robustness_study",
     "show_arena",
     "show_comparison",

@@ -118,7 +118,7 @@ def evaluate(
     if not reports:
         name, why = next(iter(failed.items()))
         raise UserError(f"no task could be run; {name}: {why}")
-    results.write_summary({"model": model.name, "not_run": failed})
+    results.write_summary(model.name, failed)
     write_results_page(results, failed)
     return reports
 

@@ -8,7 +8,7 @@ In: reports and items. Out: the same. Never: two models in one directory; a file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,16 @@ class Results:
             partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         write_json(self.directory / "tasks" / f"{report.task}.json", report.to_json())
 
-    def write_summary(self, extra: dict[str, Any]) -> None:
-        """Write `results.json`: all reports, without their prompts."""
+    def write_summary(self, model: str, not_run: Mapping[str, str]) -> None:
+        """Write `results.json`: all reports, without their prompts, and what was not run."""
         rows = [report.to_json() | {"prompt": None} for report in self.reports()]
-        summary = {"tasks": rows, "environment": describe_environment()}
-        write_json(self.directory / SUMMARY, summary | extra)
+        summary = {"model": model, "tasks": rows, "not_run": dict(not_run)}
+        write_json(self.directory / SUMMARY, summary | {"environment": describe_environment()})
+
+    def not_run(self) -> dict[str, str]:
+        """Return the tasks that the last call could not run, with the reasons."""
+        found: dict[str, str] = read_json(self.directory / SUMMARY)["not_run"]
+        return found
 
     def _items_path(self, task: str) -> Path:
         return self.directory / "items" / f"{task}.jsonl"

@@ -37,7 +37,7 @@ from herd.foundation.gguf_container import GGUF_MAGIC, GgufContainer, GgufTensor
 from herd.foundation.mapped_file import map_file
 from herd.foundation.metrics import MetricsLog, read_metrics, truncate_metrics
 from herd.foundation.package_registry import fetch_distribution
-from herd.foundation.page import Badge, PageSection, PageTable, render_page
+from herd.foundation.page import Badge, PageSection, PageTable, render_page, render_sections
 from herd.foundation.page_figure import (
     BAD,
     CALM,
@@ -118,6 +118,7 @@ __all__ = [
     "read_metrics",
     "remove_partials",
     "render_page",
+    "render_sections",
     "sha256_file",
     "style_axes",
     "style_legend",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from herd.foundation.page_figure import PageFigure
 
-SHARED = ("page.html.jinja", "page_parts.html.jinja")
+SHARED = ("page.html.jinja", "page_parts.html.jinja", "sections.html.jinja")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,3 +56,10 @@ def render_page(package: str, template: str, **values: Any) -> str:
     )
     environment.tests["badge"] = lambda value: isinstance(value, Badge)
     return environment.get_template(template).render(**values)
+
+
+def render_sections(*, title: str, subtitle: str, sections: Sequence[PageSection]) -> str:
+    """Render a page that is its sections, one after the other, to HTML."""
+    return render_page(
+        "herd.foundation", "sections.html.jinja", title=title, subtitle=subtitle, sections=sections
+    )

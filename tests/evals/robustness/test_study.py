@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from herd.evals.robustness.page import robustness_page, show_robustness
 from herd.evals.robustness.question import Question, questions_of
-from herd.evals.robustness.study import robustness_study, show_robustness
+from herd.evals.robustness.study import robustness_study
 from herd.evals.robustness.variants import EXAMPLE_LABELS, PLAIN, VARIANTS, prompt_of, right_label
 from herd.foundation import UserError
 
@@ -67,6 +68,8 @@ def test_a_model_that_looks_at_the_answers_is_robust_and_one_that_loves_a_label_
     console = Console(file=io.StringIO(), width=140)
     show_robustness(bad, console)
     assert "order of the answers" in console.file.getvalue()  # type: ignore[attr-defined]
+    page = robustness_page(bad)
+    assert page.count("order of the answers: ") == 5 and "$ &amp; # @" in page
 
 
 def test_questions_come_evenly_with_examples_that_are_not_asked(bench: Path) -> None:

@@ -17,14 +17,13 @@ from herd.foundation import (
     PageSection,
     PageTable,
     page_svg,
-    render_page,
+    render_sections,
     style_axes,
 )
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-TEMPLATE = "long_context.html.jinja"
 SHOWN_ANSWERS = 400
 
 
@@ -54,9 +53,7 @@ def long_context_page(result: Mapping[str, Any]) -> str:
             )
         )
     sections.append(PageSection(title="Every answer", tables=[_answers(result["answers"])]))
-    return render_page(
-        "herd.evals.long_context",
-        TEMPLATE,
+    return render_sections(
         title=f"Herd: {result['model']} in long contexts",
         subtitle=f"lengths {', '.join(f'{n:,}' for n in config['lengths'])} tokens; seed {config['seed']}",
         sections=sections,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from herd.evals.intervals import mean_interval, paired_difference
 from herd.evals.robustness.question import Question
 from herd.evals.robustness.variants import VARIANTS, Variant, prompt_of, right_label
 from herd.foundation import progress_bar
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def robustness_study(
@@ -62,36 +59,6 @@ def robustness_study(
         ],
         "axes": _axes(variants, correct_VQ, chosen_VQ),
     }
-
-
-def show_robustness(study: dict[str, Any], console: Console) -> None:
-    """Print the variants, then the axes."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    right = ("accuracy", "95 % interval", "labels chosen")
-    table = Table("axis", "variant", *(Column(name, justify="right") for name in right))
-    for one in study["variants"]:
-        shares = " ".join(f"{share:.0%}" for share in one["chosen"])
-        table.add_row(
-            one["axis"], Text(one["name"]), f"{one['accuracy']:.3f}",
-            f"{one['ci_low']:.3f} to {one['ci_high']:.3f}", shares,
-        )  # fmt: skip
-    console.print(table)
-    columns = ("lowest", "highest", "spread", "95 % interval", "deviation", "same answer")
-    table = Table("axis", *(Column(name, justify="right") for name in columns))
-    for axis, one in study["axes"].items():
-        table.add_row(
-            axis, f"{one['lowest']:.3f}", f"{one['highest']:.3f}", f"{one['spread']:.3f}",
-            f"{one['spread_low']:.3f} to {one['spread_high']:.3f}", f"{one['deviation']:.3f}",
-            f"{one['agreement']:.1%}",
-        )  # fmt: skip
-    console.print(table)
-    console.print(
-        f"{study['questions']:,} questions, the same in every variant; spread: highest - lowest, paired (the two were "
-        "chosen after the fact, so its interval is a little too high); same answer: questions answered alike in "
-        "all variants of an axis"
-    )
 
 
 def _to_score(question: Question, variant: Variant, label: str, model: EvaluatedModel) -> ToScore:
