@@ -75,8 +75,15 @@ def test_what_was_printed_before_the_end_is_kept(sandbox: Sandbox) -> None:
     assert (outcome.status, outcome.stdout) == ("timeout", "so far\n")
 
 
-def test_processor_time_is_limited_over_all_threads(sandbox: Sandbox) -> None:
-    outcome = sandbox.run("while True: pass", SandboxLimits(timeout_s=60, cpu_s=1))
+@pytest.mark.parametrize(
+    "source",
+    [
+        "while True: pass",
+        "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
+    ],
+)
+def test_processor_time_is_limited_over_all_threads(sandbox: Sandbox, source: str) -> None:
+    outcome = sandbox.run(source, SandboxLimits(timeout_s=60, cpu_s=1))
     assert outcome.status == "timeout", outcome
     assert "processor" in outcome.reason
 

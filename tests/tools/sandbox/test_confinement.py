@@ -47,7 +47,7 @@ def test_the_order_is_plain_data_with_every_lock_and_the_program(has_landlock: N
     assert order["filter"] == found.filter.code
     granted = dict(order["ruleset"]["rules"])
     assert "/scratch" in granted and "/" not in granted and str(Path.home()) not in granted
-    assert order["resources"]["RLIMIT_AS"] == 2**30
+    assert order["resources"]["RLIMIT_AS"] == (2**30, 2**30)
 
 
 def test_the_interpreters_directories_hold_the_standard_library_and_no_virtual_environment() -> (

@@ -98,7 +98,7 @@ def _axis_rows(axes: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 def _draw_variants(variants: Sequence[Mapping[str, Any]]) -> PageFigure:
     """A dot and its interval for each variant, a band from the lowest to the highest of each axis."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator
+    from matplotlib.ticker import FixedLocator, FormatStrFormatter
 
     canvas = Figure(figsize=(9, 1.1 + ROW_INCHES * len(variants)))
     axes = canvas.subplots()
@@ -120,6 +120,7 @@ def _draw_variants(variants: Sequence[Mapping[str, Any]]) -> PageFigure:
     axes.axvline(chance, color=SOFT, linewidth=1, linestyle=":")
     axes.yaxis.set_major_locator(FixedLocator([row for row, _ in rows]))
     axes.set_yticklabels([f"{one['axis']}: {one['name']}" for _, one in rows], color=SOFT)
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%.2f"))
     axes.set_ylim(-0.7, len(variants) - 0.3)
     axes.grid(axis="y", visible=False)
     canvas.tight_layout()

@@ -35,11 +35,7 @@ def robustness_study(
         for question in questions
         for label in variant.labels
     ]
-    totals = np.zeros(len(asked))
-    with progress_bar("scoring", len(asked), "labels") as bar:
-        for i, score in model.scores(asked):
-            totals[i] = sum(score.logprobs)
-            bar.advance(1)
+    totals = _likelihoods(asked, model)
     n_labels = len(variants[0].labels)
     picked_VQ = totals.reshape(len(variants), len(questions), n_labels).argmax(-1)
     right_VQ = np.array([[right_label(q, v) for q in questions] for v in variants])
@@ -59,6 +55,17 @@ def robustness_study(
         ],
         "axes": _axes(variants, correct_VQ, chosen_VQ),
     }
+
+
+def _likelihoods(asked: Sequence[ToScore], model: EvaluatedModel) -> np.ndarray[Any, Any]:
+    """Nats of each; the plain form stands in every axis and is asked once."""
+    distinct = list(dict.fromkeys(asked))
+    nats: dict[ToScore, float] = {}
+    with progress_bar("scoring", len(distinct), "labels") as bar:
+        for i, score in model.scores(distinct):
+            nats[distinct[i]] = sum(score.logprobs)
+            bar.advance(1)
+    return np.array([nats[one] for one in asked])
 
 
 def _to_score(question: Question, variant: Variant, label: str, model: EvaluatedModel) -> ToScore:

@@ -52,11 +52,11 @@ def close_locks(order: dict[str, Any], report: int) -> None:
     os.dup2(null, 0)
     os.closerange(3, report)
     os.closerange(report + 1, 2**20)
-    for name, value in order["resources"].items():
+    for name, wanted in order["resources"].items():
         which = getattr(resource, name)
         _, hard = resource.getrlimit(which)
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (most, most))
+        most = sys.maxsize if hard == resource.RLIM_INFINITY else hard
+        resource.setrlimit(which, tuple(min(value, most) for value in wanted))
     drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_PDEATHSIG, SIGKILL)

@@ -160,7 +160,9 @@ class _ChildProcess:
         if not self._is_running:
             return "refused", self._refusal()
         if returncode < 0:
-            if self._cpu_s >= math.ceil(self._limits.cpu_s) - LOOK_EVERY_S:
+            is_spent = self._cpu_s >= math.ceil(self._limits.cpu_s) - LOOK_EVERY_S
+            # The kernel counts whole ticks against the limit, and may report less afterwards.
+            if is_spent or -returncode == signal.SIGXCPU:
                 limit = format_seconds(math.ceil(self._limits.cpu_s))
                 return "timeout", f"used more than {limit} of processor time"
             return "killed", f"ended by {_signal_name(-returncode)}"

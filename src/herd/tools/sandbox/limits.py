@@ -43,15 +43,19 @@ class SandboxLimits:
                 f"sandbox limits: memory_bytes is {self.memory_bytes}, but Python needs {MIN_MEMORY_BYTES}"
             )
 
-    def resource_limits(self) -> dict[str, int]:
-        """Return the kernel's limits by the names that module `resource` gives them."""
-        return {
+    def resource_limits(self) -> dict[str, tuple[int, int]]:
+        """Return the kernel's limits, soft and hard, by the names that module `resource` gives them."""
+        cpu_s = math.ceil(self.cpu_s)
+        hard = {
             "RLIMIT_AS": int(self.memory_bytes),
             # 1, not 0: the kernel then starts no handler of core dumps either (core(5)).
             "RLIMIT_CORE": 1,
-            "RLIMIT_CPU": math.ceil(self.cpu_s),
             "RLIMIT_FSIZE": int(self.scratch_bytes) + FILE_SLACK_BYTES,
             "RLIMIT_MEMLOCK": 0,
             "RLIMIT_MSGQUEUE": 0,
             "RLIMIT_NOFILE": MAX_OPEN_FILES,
+        }
+        # SIGXCPU says by itself why a program ended; one that will not hear it is killed a second later.
+        return {"RLIMIT_CPU": (cpu_s, cpu_s + 1)} | {
+            name: (most, most) for name, most in hard.items()
         }
