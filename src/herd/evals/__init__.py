@@ -40,6 +40,7 @@ from herd.evals.compare import compare_runs, comparison_json, show_comparison
 from herd.evals.contaminated import contaminated_scores, show_contaminated
 from herd.evals.evaluate import Prepared, evaluate, prepare
 from herd.evals.evaluated_model import Continuation, EvaluatedModel, ToContinue, ToScore
+from herd.evals.groups import group_rows
 from herd.evals.harness_run import harness_model, harness_samples
 from herd.evals.intervals import Interval, bootstrap_ratio, mean_interval, paired_difference
 from herd.evals.items import items_of
@@ -53,7 +54,7 @@ from herd.evals.robustness.page import robustness_page, show_robustness
 from herd.evals.robustness.question import questions_of
 from herd.evals.robustness.study import robustness_study
 from herd.evals.run_task import EvalSettings
-from herd.evals.table import group_rows, show_reports
+from herd.evals.table import show_reports
 
 __all__ = [
     "ArenaDirectory",

@@ -104,6 +104,9 @@ def evaluate(
             say(f"  there already: {_line(report)}")
             reports.append(report)
             continue
+        replaced = results.replaced_by(run.benchmark.name)
+        if replaced:
+            say(f"  replaces {replaced}")
         try:
             report, items = run_task(
                 run, model, settings, cache_directory=kept_in, run_programs=run_programs
@@ -119,7 +122,7 @@ def evaluate(
         name, why = next(iter(failed.items()))
         raise UserError(f"no task could be run; {name}: {why}")
     results.write_summary(model.name, failed)
-    write_results_page(results, failed)
+    write_results_page(results)
     return reports
 
 

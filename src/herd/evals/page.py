@@ -13,17 +13,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from herd.evals.groups import group_rows
 from herd.evals.page_figures import draw_scores
 from herd.evals.report import EvalReport, Measure
 from herd.evals.results import PAGE, Results
-from herd.evals.table import group_rows
+from herd.evals.table import metric_text
 from herd.foundation import Badge, PageSection, PageTable, format_seconds, render_page, write_text
 
 TEMPLATE = "evaluation.html.jinja"
 COLUMNS = ("metric", "score", "95 % interval", "interval by", "questions")
 
 
-def write_results_page(results: Results, not_run: Mapping[str, str] | None = None) -> None:
+def write_results_page(results: Results) -> None:
     """Write `report.html` for all tasks in the directory. Raises UserError for a damaged file."""
     reports = results.reports()
     page = render_page(
@@ -35,7 +36,7 @@ def write_results_page(results: Results, not_run: Mapping[str, str] | None = Non
         scores=draw_scores(reports),
         overview=_overview(reports),
         tasks=[_task(results, report) for report in reports],
-        not_run=_not_run(not_run or {}),
+        not_run=_not_run(results.not_run()),
     )
     write_text(results.directory / PAGE, page)
 
@@ -55,15 +56,23 @@ def evaluation_section(reports: Sequence[EvalReport]) -> PageSection:
 def _subtitle(reports: Sequence[EvalReport]) -> str:
     n = sum(one.n for one in reports)
     return (
-        f"{len(reports)} tasks, {n:,} questions; weights and tokenizer "
+        f"{len(reports)} task{'s' * (len(reports) != 1)}, {n:,} questions; weights and tokenizer "
         f"{reports[0].fingerprint[:16]}; prompts, filters and metrics of lm-evaluation-harness"
     )
 
 
 def _headline(reports: Sequence[EvalReport]) -> dict[str, str]:
-    cards = {name: f"{found.score:.3f}" for name, found in group_rows(reports).items()}
-    cards |= {one.task: f"{one.score:.3f}" for one in reports if not one.group}
+    """Score and half of the interval's width, which is what tells two cards apart."""
+    cards = {name: _card(one.score, one.low, one.high) for name, one in group_rows(reports).items()}
+    cards |= {
+        one.task: _card(one.score, one.ci_low, one.ci_high) for one in reports if not one.group
+    }
     return dict(list(cards.items())[:12])
+
+
+def _card(score: float, low: float, high: float) -> str:
+    half = (high - low) / 2
+    return f"{score:.3f} ± {half:.3f}" if math.isfinite(half) else f"{score:.3f}"
 
 
 def _overview(reports: Sequence[EvalReport]) -> PageTable:
@@ -73,7 +82,7 @@ def _overview(reports: Sequence[EvalReport]) -> PageTable:
     ]
     rows += [
         [
-            one.task, _metric_text(one.metric, one.filter), f"{one.score:.3f}",
+            one.task, metric_text(one.metric, one.filter), f"{one.score:.3f}",
             interval_text(one.ci_low, one.ci_high), f"{one.n:,}", _against_chance(one),
         ]
         for one in reports
@@ -97,7 +106,7 @@ def _task(results: Results, report: EvalReport) -> dict[str, Any]:
     return {
         "name": report.task,
         "about": report.about,
-        "line": f"{_metric_text(report.metric, report.filter)} {report.score:.3f} "
+        "line": f"{metric_text(report.metric, report.filter)} {report.score:.3f} "
         f"({interval_text(report.ci_low, report.ci_high)})",
         "measures": PageTable(columns=COLUMNS, rows=[_measure_row(one) for one in report.measures]),
         "facts": _facts(report),
@@ -111,7 +120,7 @@ def _task(results: Results, report: EvalReport) -> dict[str, Any]:
 def _measure_row(one: Measure) -> list[str]:
     arrow = "" if one.higher_is_better else " (lower is better)"
     return [
-        _metric_text(one.metric, one.filter) + arrow, f"{one.score:.4f}",
+        metric_text(one.metric, one.filter) + arrow, f"{one.score:.4f}",
         interval_text(one.ci_low, one.ci_high, 4), one.method, f"{one.n:,}",
     ]  # fmt: skip
 
@@ -135,10 +144,6 @@ def _packed(items: Sequence[Mapping[str, Any]]) -> str:
     """Items as JSON, gzip, base64: letters that mean nothing to HTML."""
     text = json.dumps(items, ensure_ascii=True, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-
-
-def _metric_text(metric: str, filter: str) -> str:
-    return metric if filter == "none" else f"{metric}, {filter}"
 
 
 def interval_text(low: float, high: float, digits: int = 3) -> str:

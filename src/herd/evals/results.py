@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from herd.evals.groups import group_rows
 from herd.evals.items import Item
 from herd.evals.report import EvalReport, report_of
 from herd.foundation import UserError, atomic_file, describe_environment, read_json, write_json
@@ -44,6 +46,15 @@ class Results:
         report = self._report(path)
         return report if report.key == key else None
 
+    def replaced_by(self, task: str) -> str:
+        """Return what a new result of this task would replace, in words; "" for nothing."""
+        path = self.directory / "tasks" / f"{task}.json"
+        if not path.exists():
+            return ""
+        old = self._report(path)
+        chat = ", as dialogs" if old.chat else ""
+        return f"an earlier result of {old.n:,} questions, {old.shots} shots{chat}, version {old.version}"
+
     def items(self, task: str) -> Iterator[Item]:
         """Yield the items of a task. Raises UserError for a damaged file."""
         path = self._items_path(task)
@@ -62,9 +73,16 @@ class Results:
         write_json(self.directory / "tasks" / f"{report.task}.json", report.to_json())
 
     def write_summary(self, model: str, not_run: Mapping[str, str]) -> None:
-        """Write `results.json`: all reports, without their prompts, and what was not run."""
-        rows = [report.to_json() | {"prompt": None} for report in self.reports()]
-        summary = {"model": model, "tasks": rows, "not_run": dict(not_run)}
+        """Write `results.json`: all reports, without their prompts, groups, and what was not run."""
+        reports = self.reports()
+        rows = [report.to_json() | {"prompt": None} for report in reports]
+        groups = {name: asdict(found) for name, found in group_rows(reports).items()}
+        there = {report.task for report in reports}
+        why = {
+            task: f"{reason} (the result here is an earlier run's)" if task in there else reason
+            for task, reason in not_run.items()
+        }
+        summary = {"model": model, "tasks": rows, "groups": groups, "not_run": why}
         write_json(self.directory / SUMMARY, summary | {"environment": describe_environment()})
 
     def not_run(self) -> dict[str, str]:
