@@ -1,5 +1,6 @@
 """Comparisons: the same questions, paired, and what was not shared is said."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,6 @@ def test_swapping_the_runs_mirrors_the_differences(two_runs: list[Path]) -> None
 
 def test_a_comparison_is_shown_and_is_plain_json(two_runs: list[Path]) -> None:
     import io
-    import json
 
     from rich.console import Console
 
@@ -68,7 +68,21 @@ def test_questions_of_one_run_only_are_counted(
     evaluate(prepared, oracle({"a": "b"}), tmp_path / "few", say=lambda line: None)
     (row,) = compare_runs([two_runs[0], tmp_path / "few"])["against"]
     assert row["differences"][0].n_unpaired == 19
-    assert "19 questions answered by one only" in row["differences"][0].note
+    assert row["differences"][0].note == "limits none and 5" and row["unshared"] == ["piqa"]
+
+
+def test_a_group_has_the_mean_of_its_tasks_differences(
+    bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    for name, knows in (("one", {}), ("two", {"x": "y"})):
+        prepared = prepare(choose(["probes"]), bench)
+        evaluate(prepared, oracle(knows), tmp_path / name, say=lambda line: None)
+    (row,) = compare_runs([tmp_path / "one", tmp_path / "two"])["against"]
+    group, *tasks = row["differences"]
+    assert (group.task, group.note) == ("probes", "3 tasks")
+    assert group.first == pytest.approx(sum(one.first for one in tasks) / 3)
+    summary = json.loads((tmp_path / "one" / "results.json").read_text())
+    assert summary["groups"]["probes"]["score"] == pytest.approx(group.first)
 
 
 def test_what_cannot_be_compared_is_one_line(two_runs: list[Path], tmp_path: Path) -> None:

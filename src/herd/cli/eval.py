@@ -139,12 +139,12 @@ def _show(reports: Any, not_run: dict[str, str], place: Path, as_json: bool) -> 
 def _list_tasks() -> None:
     from rich.table import Table
 
-    from herd.evals import BENCHMARKS, SUITES
+    from herd.evals import BENCHMARKS, SUITES, first_file
 
-    table = Table("task", "group", "shots", "metric", "needs", "about")
+    table = Table("task", "group", "shots", "metric", "file", "about")
     for one in BENCHMARKS:
-        needs = "files" if one.needs_data else ""
-        table.add_row(one.name, one.group, str(one.shots), one.metric, needs, one.about)
+        row = (one.name, one.group, str(one.shots), one.metric, first_file(one), one.about)
+        table.add_row(*row)
     console = table_console()
     console.print(table)
     for name, entries in SUITES.items():

@@ -60,6 +60,8 @@ def needle(
         print(json.dumps(result))
         return
     show_needles(result, table_console())
+    if out is not None:
+        print(f"\nHeat map and every answer: open {out} in a browser")
 
 
 def _numbers(option: str, text: str, kind: type) -> list:  # type: ignore[type-arg]

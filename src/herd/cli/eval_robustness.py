@@ -38,3 +38,5 @@ def robustness(
         print(json.dumps(study))
         return
     show_robustness(study, table_console())
+    if out is not None:
+        print(f"\nAs a page: open {out} in a browser")

@@ -29,7 +29,7 @@ from herd.evals.arena import (
     write_rating_page,
     write_report_page,
 )
-from herd.evals.benchmarks.benchmark import Benchmark
+from herd.evals.benchmarks.benchmark import Benchmark, first_file
 from herd.evals.benchmarks.catalogue import BENCHMARKS, SUITES, Chosen, choose, is_known
 from herd.evals.benchmarks.plain_text import (
     held_out_benchmark,
@@ -92,6 +92,7 @@ __all__ = [
     "evaluate",
     "evaluation_section",
     "file_side",
+    "first_file",
     "group_rows",
     "harness_model",
     "harness_samples",

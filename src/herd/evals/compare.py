@@ -6,11 +6,13 @@ table. Never: questions that only one of them answered; those are counted and sa
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from herd.evals.groups import mean_of, say_the_same
 from herd.evals.intervals import Interval, paired_difference
 from herd.evals.items import Item
 from herd.evals.report import EvalReport
@@ -19,6 +21,8 @@ from herd.foundation import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+SHOWN_UNSHARED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,11 @@ def compare_runs(directories: Sequence[Path | str]) -> dict[str, Any]:
         if not common:
             raise UserError(f"{directories[0]} and {directory} have no task in common")
         found = [_difference(runs[0], run, reports[0][task], own[task]) for task in common]
-        rows.append({"run": str(directory), "model": _model(own), "differences": found})
+        found = [*_of_groups(found, own), *found]
+        alone = sorted(own.keys() ^ reports[0].keys())
+        rows.append(
+            {"run": str(directory), "model": _model(own), "differences": found, "unshared": alone}
+        )
     return {"base": str(directories[0]), "model": _model(reports[0]), "against": rows}
 
 
@@ -88,11 +96,34 @@ def show_comparison(comparison: Mapping[str, Any], console: Console) -> None:
                 f"{one.difference.score:+.3f}", f"{low:+.3f} to {high:+.3f}",
                 f"{one.difference.n:,}", Text(f"{verdict}{'; ' if one.note else ''}{one.note}"),
             )  # fmt: skip
-        console.print(Text(f"first: {comparison['model']}; second: {row['model']}"))
+        first, second = comparison["model"], row["model"]
+        console.print(
+            Text(f"first: {first} ({comparison['base']}); second: {second} ({row['run']})")
+        )
         console.print(table)
+        if row["unshared"]:
+            n, names = len(row["unshared"]), ", ".join(row["unshared"][:SHOWN_UNSHARED])
+            more = ", ..." if n > SHOWN_UNSHARED else ""
+            console.print(Text(f"{n:,} tasks are in one of the two only: {names}{more}"))
     console.print(
         "differences are paired, question by question; an interval without 0 is significant at 5 %"
     )
+
+
+def _of_groups(found: Sequence[Difference], reports: Mapping[str, EvalReport]) -> list[Difference]:
+    """The mean difference over each group of several tasks."""
+    groups: dict[str, list[Difference]] = {}
+    for one in found:
+        groups.setdefault(reports[one.task].group, []).append(one)
+    return [
+        Difference(
+            name, "mean", statistics.fmean(one.first for one in own), statistics.fmean(one.second for one in own),
+            mean_of([one.difference for one in own]), sum(one.n_unpaired for one in own),
+            f"{len(own):,} tasks",
+        )
+        for name, own in groups.items()
+        if name and len(own) > 1 and say_the_same(one.metric for one in own)
+    ]  # fmt: skip
 
 
 def _difference(
@@ -114,7 +145,9 @@ def _difference(
     if (mine.shots, mine.chat) != (theirs.shots, theirs.chat):
         notes.append("prompted differently")
     n_unpaired = len(ours) + len(others) - 2 * len(shared)
-    if n_unpaired:
+    if mine.limit != theirs.limit:
+        notes.append(f"limits {mine.limit or 'none'} and {theirs.limit or 'none'}")
+    elif n_unpaired:
         notes.append(f"{n_unpaired:,} questions answered by one only")
     mean = sum(before) / len(before), sum(after) / len(after)
     return Difference(mine.task, mine.metric, *mean, difference, n_unpaired, "; ".join(notes))

@@ -57,22 +57,25 @@ def show_contaminated(rows: Sequence[Mapping[str, Any]], console: Console) -> No
     from rich.table import Column, Table
     from rich.text import Text
 
-    right = ("contaminated", "all", "clean", "contaminated ones", "gain", "95 % interval")
-    table = Table("task", "model", *(Column(name, justify="right") for name in right), "")
+    right = ("threshold", "dirty", "all", "clean ones", "dirty ones", "gain", "95 % interval")
+    left = (Column(name, overflow="fold") for name in ("task", "model"))
+    table = Table(*left, *(Column(name, justify="right") for name in right), "")
     for row in rows:
         share = f"{row['contaminated']:.1%}" if row["contaminated"] is not None else ""
+        threshold = "" if row["threshold"] is None else f"{row['threshold']:.1f}"
         for name, one in row["models"].items():
             cells = [_number(one[key]) for key in ("all", "clean", "dirty")]
             gain, half = one["gain"], one["half_width"]
             span = f"{gain - half:+.3f} to {gain + half:+.3f}" if gain is not None else ""
             table.add_row(
-                Text(row["task"]), Text(name), share, *cells,
+                Text(row["task"]), Text(name), threshold, share, *cells,
                 f"{gain:+.3f}" if gain is not None else "", span, Text(row["verdict"]),
             )  # fmt: skip
     console.print(table)
     console.print(
-        "a question counts as contaminated if the share of its words in an n-gram of the corpus reaches the "
-        "threshold with the largest significant gain; gain = score of all - score of the clean"
+        "a question is dirty (contaminated) if the share of its words in an n-gram of the corpus reaches the threshold: "
+        "that with the largest significant gain, or else the lowest that leaves enough clean ones; gain = score of all - "
+        "score of the clean"
     )
 
 
@@ -135,7 +138,15 @@ def _split(
 def _verdict(estimate: GainEstimate) -> str:
     if estimate.chosen is None:
         return f"no estimate: {estimate.why_not}"
-    return "significant" if estimate.significant else "no gain shown"
+    if estimate.significant:
+        return "significant"
+    lower = [one for one in estimate.thresholds if one.threshold < estimate.chosen.threshold]
+    few = (
+        f"; at {lower[0].threshold:.1f}, {lower[0].contaminated:.0%} are dirty and too few clean"
+        if lower
+        else ""
+    )
+    return f"no gain shown{few}"
 
 
 def _correct(item: Item, headline: str) -> float:

@@ -7,7 +7,7 @@ or over numbers that do not say the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from herd.evals.intervals import Interval, Z
 from herd.evals.report import EvalReport
@@ -25,20 +25,26 @@ def group_rows(reports: Sequence[EvalReport]) -> dict[str, Interval]:
         if report.group:
             groups.setdefault(report.group, []).append(report)
     return {
-        name: _macro(own)
+        name: mean_of([_interval(one) for one in own])
         for name, own in groups.items()
-        if len(own) > 1 and _say_the_same({one.metric for one in own})
+        if len(own) > 1 and say_the_same(one.metric for one in own)
     }
 
 
-def _say_the_same(metrics: set[str]) -> bool:
-    return len(metrics) == 1 or metrics <= SHARES_OF_RIGHT_ANSWERS
+def say_the_same(metrics: Iterable[str]) -> bool:
+    """Return whether a mean over numbers of these metrics says anything."""
+    names = set(metrics)
+    return len(names) == 1 or names <= SHARES_OF_RIGHT_ANSWERS
 
 
-def _macro(reports: Sequence[EvalReport]) -> Interval:
-    n_tasks = len(reports)
-    mean = sum(one.score for one in reports) / n_tasks
-    variance = sum(((one.ci_high - one.ci_low) / (2 * Z)) ** 2 for one in reports) / n_tasks**2
+def mean_of(found: Sequence[Interval]) -> Interval:
+    """Return the mean of independent numbers, each weighing the same."""
+    n_tasks, n = len(found), sum(one.n for one in found)
+    mean = sum(one.score for one in found) / n_tasks
+    variance = sum(((one.high - one.low) / (2 * Z)) ** 2 for one in found) / n_tasks**2
     half = Z * math.sqrt(variance)
-    n = sum(one.n for one in reports)
     return Interval(mean, mean - half, mean + half, f"mean of {n_tasks} tasks", n, n)
+
+
+def _interval(one: EvalReport) -> Interval:
+    return Interval(one.score, one.ci_low, one.ci_high, one.method, one.n, one.clusters)

@@ -83,12 +83,16 @@ def _overview(reports: Sequence[EvalReport]) -> PageTable:
     rows += [
         [
             one.task, metric_text(one.metric, one.filter), f"{one.score:.3f}",
-            interval_text(one.ci_low, one.ci_high), f"{one.n:,}", _against_chance(one),
+            interval_text(one.ci_low, one.ci_high), _questions(one), _against_chance(one),
         ]
         for one in reports
     ]  # fmt: skip
     columns = ("task", "metric", "score", "95 % interval", "questions", "against guessing")
     return PageTable(columns=columns, rows=rows)
+
+
+def _questions(report: EvalReport) -> str:
+    return f"the first {report.n:,}" if report.limit else f"{report.n:,}"
 
 
 def _against_chance(report: EvalReport) -> str | Badge:

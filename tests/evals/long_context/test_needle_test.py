@@ -1,5 +1,6 @@
 """Needles: they lie where they should, and what is found is counted."""
 
+import random
 import re
 from collections.abc import Callable
 
@@ -57,7 +58,8 @@ def test_a_model_that_sees_the_end_only_misses_what_lies_before(oracle: Callable
 
 
 def test_the_same_seed_hides_the_same_numbers() -> None:
-    assert draw_needles(4, 3) == draw_needles(4, 3) != draw_needles(4, 4)
+    drawn = [draw_needles(4, random.Random(seed)) for seed in (3, 3, 4)]
+    assert drawn[0] == drawn[1] != drawn[2]
     assert needle("Paris", 5) == "The special magic Paris number is: 5."
 
 
@@ -97,3 +99,10 @@ def test_lengths_beyond_the_context_and_texts_too_short_are_refused(oracle: Call
         sentences_of("One. Two.")
     with pytest.raises(UserError, match="needs more"):
         reading_curve(oracle(), "short", [128])
+
+
+def test_every_text_hides_its_own_needle_also_in_a_text_of_few_sentences(oracle: Callable) -> None:
+    config = NeedleConfig(lengths=(400, 600), depths=(0.0, 1.0), n_repeats=3)
+    text = " ".join(f"Sentence {n} is here." for n in range(60))
+    answers = needle_test(oracle(), config, text)["answers"]
+    assert len({one["number"] for one in answers}) == len(answers) == 12

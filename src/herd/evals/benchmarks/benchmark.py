@@ -7,12 +7,13 @@ filter or metric of our own where the harness has one: `prompts` names its file,
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from herd.evals.benchmarks.data_folder import DataFolder, Doc, Row
+from herd.evals.benchmarks.data_folder import DataFolder, Doc, FirstFile, Row
 from herd.evals.benchmarks.harness_files import harness_config
 from herd.foundation import UserError
 
@@ -70,6 +71,15 @@ def one_file(name: str, convert: Callable[[Row], Doc]) -> Read:
 
 def _read_one(name: str, convert: Callable[[Row], Doc], data: DataFolder) -> Splits:
     return {"test": data.docs(name, convert)}
+
+
+def first_file(benchmark: Benchmark) -> str:
+    """Return the name of the file that a benchmark reads first, "" for one that needs none."""
+    folder = FirstFile()
+    with contextlib.suppress(UserError):
+        if benchmark.needs_data:
+            benchmark.read(folder)
+    return folder.name
 
 
 def build_task(benchmark: Benchmark, data: DataFolder) -> ConfigurableTask:

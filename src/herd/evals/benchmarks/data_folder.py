@@ -122,6 +122,19 @@ class DataFolder:
                         yield number, _json_row(line)
 
 
+class FirstFile(DataFolder):
+    """Reads nothing: `name` is the file that a benchmark asks for first, "" for none."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.name = ""
+
+    def find(self, name: str) -> Path:
+        """Note the name. Raises UserError, for there is no file."""
+        self.name = self.name or name
+        raise UserError(f"{name} is not read here")
+
+
 def _json_row(line: str) -> Any:
     try:
         row = json.loads(line)

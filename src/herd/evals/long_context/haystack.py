@@ -79,11 +79,10 @@ def needle(city: str, number: int) -> str:
     return f"The special magic {city} number is: {number}."
 
 
-def draw_needles(n: int, seed: int) -> list[tuple[str, int]]:
+def draw_needles(n: int, draw: random.Random) -> list[tuple[str, int]]:
     """Return n cities, each with a number of seven digits."""
     if n > len(CITIES):
         raise UserError(f"there are {len(CITIES)} cities to hide numbers for, not {n}")
-    draw = random.Random(seed)
     cities = draw.sample(CITIES, n)
     return [(city, draw.randrange(LARGEST // 10, LARGEST)) for city in cities]
 
@@ -108,8 +107,11 @@ def haystack(
     needles: Sequence[str],
     depths: Sequence[float],
     n_tokens: int,
+    start: int = 0,
 ) -> str:
     """Return a text of at most `n_tokens` with each needle after a share `depths[i]` of its sentences.
+
+    It begins with sentence `start`; after the last comes the first.
 
     Raises UserError when the needles alone do not fit.
     """
@@ -117,7 +119,7 @@ def haystack(
     if room < 0:
         raise UserError(f"{n_tokens:,} tokens do not hold {len(needles)} needles")
     kept: list[str] = []
-    at = 0
+    at = start
     while True:
         sentence = sentences[at % len(sentences)]
         room -= _n_tokens(tokenizer, sentence)

@@ -7,6 +7,7 @@ does not fit the context counted as missed; it is refused.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -106,11 +107,12 @@ def _questions(
     depth: float,
     repeat: int,
 ) -> list[_Asked]:
-    needles = draw_needles(config.n_needles, seed=hash((config.seed, repeat)) & 0xFFFFFFFF)
+    draw = random.Random(f"{config.seed} {length} {depth} {repeat}")  # each text is its own
+    needles = draw_needles(config.n_needles, draw)
     depths = [(depth + i / config.n_needles) % 1 if i else depth for i in range(config.n_needles)]
     text = haystack(
-        model.tokenizer, sentences[repeat * 97 :], [needle(*one) for one in needles], depths,
-        length - ROOM_TOKENS,
+        model.tokenizer, sentences, [needle(*one) for one in needles], depths,
+        length - ROOM_TOKENS, start=draw.randrange(len(sentences)),
     )  # fmt: skip
     return [
         _Asked(length, depth, repeat, city, number, _request(model, config, text, city))

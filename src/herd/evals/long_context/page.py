@@ -38,7 +38,7 @@ def long_context_page(result: Mapping[str, Any]) -> str:
     sections = [
         PageSection(
             title="What is found",
-            text=f"Each cell: the share found of {asked} in {config['n_repeats']} texts ({result['haystack']}).",
+            text=f"Each cell: the share found of {asked} in {config['n_repeats']:,} text{'s' * (config['n_repeats'] > 1)} ({result['haystack']}).",
             figures=[_heat_map(result["cells"], config)],
             tables=[_length_table(result["by_length"])],
         )
@@ -93,7 +93,7 @@ def _heat_map(cells: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
     style_axes(axes, x_label="tokens", y_label="depth")
     for cell in cells:
         x, y = lengths.index(cell["length"]), depths.index(cell["depth"])
-        alpha = 0.06 + 0.84 * cell["found"]
+        alpha = 0.06 + 0.5 * cell["found"]  # the figure on it stays legible
         axes.fill_between(
             [x - 0.48, x + 0.48], y - 0.46, y + 0.46, color=FIRST, alpha=alpha, linewidth=0
         )
@@ -152,8 +152,10 @@ def _reading_table(rows: Sequence[Mapping[str, Any]]) -> PageTable:
 
 def _answers(answers: Sequence[Mapping[str, Any]]) -> PageTable:
     shown = [
-        [f"{one['length']:,}", f"{one['depth']:.0%}", f"{one['city']}: {one['number']}", one["answer"][:200], "found" if one["found"] else "missed"]
+        [f"{one['length']:,}", f"{one['depth']:.0%}", f"{one['city']}: {one['number']}", one["answer"][:200], "yes" if one["found"] else "no"]
         for one in answers[:SHOWN_ANSWERS]
     ]  # fmt: skip
     note = f"the first {SHOWN_ANSWERS}" if len(answers) > SHOWN_ANSWERS else ""
-    return PageTable(columns=("tokens", "depth", "hidden", "answer", ""), rows=shown, note=note)
+    return PageTable(
+        columns=("tokens", "depth", "hidden", "answer", "found"), rows=shown, note=note
+    )
