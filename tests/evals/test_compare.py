@@ -11,6 +11,7 @@ from herd.evals import (
     choose,
     compare_runs,
     comparison_json,
+    comparison_page,
     evaluate,
     prepare,
     show_comparison,
@@ -59,6 +60,15 @@ def test_a_comparison_is_shown_and_is_plain_json(two_runs: list[Path]) -> None:
     show_comparison(comparison, console)
     assert "differs" in console.file.getvalue()  # type: ignore[attr-defined]
     assert json.loads(json.dumps(comparison_json(comparison)))["against"][0]["differences"]
+
+
+def test_the_page_shows_the_questions_that_are_answered_otherwise(two_runs: list[Path]) -> None:
+    page = comparison_page(compare_runs(two_runs))
+    (row,) = compare_runs(two_runs)["against"]
+    by_task = {one.task: one for one in row["differences"]}
+    n_changed = round(by_task["arc_easy"].difference.score * by_task["arc_easy"].difference.n)
+    assert page.count('data-column="arc_easy, question"') == min(n_changed, 20) > 0
+    assert "piqa, question" not in page
 
 
 def test_questions_of_one_run_only_are_counted(

@@ -111,16 +111,22 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="Directories of results; the first is the base.")
     ],
+    out: Annotated[Path | None, typer.Option(help="Also write the page (HTML).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
     """Compare models on the questions they share: paired differences with intervals."""
-    from herd.evals import compare_runs, comparison_json, show_comparison
+    from herd.evals import compare_runs, comparison_json, comparison_page, show_comparison
+    from herd.foundation import write_text
 
     comparison = compare_runs(runs)
+    if out is not None:
+        write_text(out, comparison_page(comparison))
     if as_json:
         print(json.dumps(comparison_json(comparison)))
         return
     show_comparison(comparison, table_console())
+    if out is not None:
+        print(f"\nWith the questions that they answer otherwise: open {out} in a browser")
 
 
 def _show(reports: Any, not_run: dict[str, str], place: Path, as_json: bool) -> None:

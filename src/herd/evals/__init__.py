@@ -37,6 +37,7 @@ from herd.evals.benchmarks.plain_text import (
     text_benchmark,
 )
 from herd.evals.compare import compare_runs, comparison_json, show_comparison
+from herd.evals.compare_page import comparison_page
 from herd.evals.contaminated import contaminated_scores, show_contaminated
 from herd.evals.evaluate import Prepared, evaluate, prepare
 from herd.evals.evaluated_model import Continuation, EvaluatedModel, ToContinue, ToScore
@@ -88,6 +89,7 @@ __all__ = [
     "choose",
     "compare_runs",
     "comparison_json",
+    "comparison_page",
     "contaminated_scores",
     "evaluate",
     "evaluation_section",

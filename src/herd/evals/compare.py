@@ -30,12 +30,18 @@ class Difference:
     """A task's headline metric in two runs; `difference` is second minus first."""
 
     task: str
-    metric: str
+    metric: str  # "mean" of a group
+    filter: str
     first: float
     second: float
     difference: Interval
     n_unpaired: int
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return how items call the metric."""
+        return f"{self.metric},{self.filter}"
 
     @property
     def is_significant(self) -> bool:
@@ -117,7 +123,7 @@ def _of_groups(found: Sequence[Difference], reports: Mapping[str, EvalReport]) -
         groups.setdefault(reports[one.task].group, []).append(one)
     return [
         Difference(
-            name, "mean", statistics.fmean(one.first for one in own), statistics.fmean(one.second for one in own),
+            name, "mean", "", statistics.fmean(one.first for one in own), statistics.fmean(one.second for one in own),
             mean_of([one.difference for one in own]), sum(one.n_unpaired for one in own),
             f"{len(own):,} tasks",
         )
@@ -136,8 +142,8 @@ def _difference(
     if not shared:
         raise UserError(f"{mine.task}: the two runs have no question in common")
     labels = [str(ours[one].get("cluster", one)) for one in shared]
-    before = [_value(ours[one], name) for one in shared]
-    after = [_value(others[one], name) for one in shared]
+    before = [item_value(ours[one], name) for one in shared]
+    after = [item_value(others[one], name) for one in shared]
     difference = paired_difference(after, before, labels)
     notes = []
     if mine.version != theirs.version:
@@ -150,11 +156,13 @@ def _difference(
     elif n_unpaired:
         notes.append(f"{n_unpaired:,} questions answered by one only")
     mean = sum(before) / len(before), sum(after) / len(after)
-    return Difference(mine.task, mine.metric, *mean, difference, n_unpaired, "; ".join(notes))
+    return Difference(
+        mine.task, mine.metric, mine.filter, *mean, difference, n_unpaired, "; ".join(notes)
+    )
 
 
-def _value(item: Item, name: str) -> float:
-    """A question's score; a text's is its bits (or nats) per unit."""
+def item_value(item: Item, name: str) -> float:
+    """Return a question's score; a text's is its bits (or nats) per unit."""
     value = item["scores"].get(name)
     if isinstance(value, list) and len(value) == 2 and not isinstance(value[0], bool):
         return -float(value[0]) / max(float(value[1]), 1)
