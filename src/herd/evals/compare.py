@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from herd.evals.groups import mean_of, say_the_same
 from herd.evals.intervals import Interval, paired_difference
-from herd.evals.items import Item
+from herd.evals.items import Item, by_question
 from herd.evals.report import EvalReport
 from herd.evals.results import Results
 from herd.foundation import UserError
@@ -136,12 +136,11 @@ def _difference(
     first: Results, second: Results, mine: EvalReport, theirs: EvalReport
 ) -> Difference:
     name = f"{mine.metric},{mine.filter}"
-    ours = {item["id"]: item for item in first.items(mine.task)}
-    others = {item["id"]: item for item in second.items(mine.task)}
+    ours, others = (by_question(run.items(mine.task)) for run in (first, second))
     shared = [one for one in ours if one in others]
     if not shared:
         raise UserError(f"{mine.task}: the two runs have no question in common")
-    labels = [str(ours[one].get("cluster", one)) for one in shared]
+    labels = [str(ours[one].get("cluster", one[0])) for one in shared]
     before = [item_value(ours[one], name) for one in shared]
     after = [item_value(others[one], name) for one in shared]
     difference = paired_difference(after, before, labels)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from herd.evals.compare import Difference, item_value
+from herd.evals.items import by_question
 from herd.evals.results import Results
 from herd.foundation import (
     FIRST,
@@ -73,11 +74,11 @@ def _cells(one: Difference) -> list[str | Badge]:
 
 def _changed(base: str, run: str, one: Difference) -> PageTable | None:
     """The questions of a task whose score differs, the first of them with their texts."""
-    before = {item["id"]: item for item in Results(base).items(one.task)}
+    before, after = (by_question(Results(place).items(one.task)) for place in (base, run))
     rows = []
-    for item in Results(run).items(one.task):
-        if item["id"] in before:
-            first, second = (item_value(i, one.name) for i in (before[item["id"]], item))
+    for question, item in after.items():
+        if question in before:
+            first, second = (item_value(i, one.name) for i in (before[question], item))
             if first != second:
                 text = printable(" ".join(item["text"].split()), SHOWN_CHARS)
                 rows.append([f"{item['number'] + 1:,}", text, f"{first:.3g}", f"{second:.3g}"])

@@ -21,7 +21,7 @@ from herd.data import (
     read_corpus,
 )
 from herd.evals.intervals import Z, mean_interval
-from herd.evals.items import Item
+from herd.evals.items import Item, by_question
 from herd.evals.results import Results
 from herd.foundation import UserError
 
@@ -40,7 +40,7 @@ def contaminated_scores(
     names = _distinct([_model(one) for one in results])
     shared = {task: _shared_items(task, results) for task in _common_tasks(results)}
     examples = [
-        Example(task, key, own[0]["text"])
+        Example(task, f"{key[0]} {key[1]}", own[0]["text"])
         for task, items in shared.items()
         for key, own in items.items()
     ]
@@ -79,9 +79,9 @@ def show_contaminated(rows: Sequence[Mapping[str, Any]], console: Console) -> No
     )
 
 
-def _shared_items(task: str, results: Sequence[Results]) -> dict[str, list[Item]]:
+def _shared_items(task: str, results: Sequence[Results]) -> dict[tuple[str, int], list[Item]]:
     """The questions that all models answered: each model's item."""
-    items = [{item["id"]: item for item in one.items(task)} for one in results]
+    items = [by_question(one.items(task)) for one in results]
     shared = {
         key: [own[key] for own in items] for key in items[0] if all(key in other for other in items)
     }
@@ -92,7 +92,7 @@ def _shared_items(task: str, results: Sequence[Results]) -> dict[str, list[Item]
 
 def _task(
     task: str,
-    items: Mapping[str, Sequence[Item]],
+    items: Mapping[tuple[str, int], Sequence[Item]],
     headlines: Sequence[str],
     names: Sequence[str],
     overlap: Mapping[str, Any],

@@ -6,7 +6,8 @@ that JSON cannot hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,16 @@ def items_of(samples: Sequence[Mapping[str, Any]], cluster: str = "") -> list[It
         if sample["filter"] != "none":
             item.setdefault("extracted", {})[sample["filter"]] = _plain(sample["filtered_resps"])
     return [items[number] for number in sorted(items)]
+
+
+def by_question(items: Iterable[Item]) -> dict[tuple[str, int], Item]:
+    """Return items by their question: its id, and which time it is asked, for some files ask twice."""
+    times: Counter[str] = Counter()
+    found = {}
+    for item in items:
+        found[item["id"], times[item["id"]]] = item
+        times[item["id"]] += 1
+    return found
 
 
 def _begun(sample: Mapping[str, Any], cluster: str) -> Item:

@@ -103,7 +103,10 @@ def choose(
                 wanted = its_shots if shots is None else shots
                 one = benchmark if wanted is None else replace(benchmark, shots=wanted)
                 chosen = Chosen(benchmark=one, limit=limit or its_limit, optional=name in SUITES)
-                found.setdefault(benchmark.name, chosen)
+                if name in SUITES:
+                    found.setdefault(benchmark.name, chosen)
+                else:  # what is asked for by its own name goes before a suite's idea of it
+                    found[benchmark.name] = chosen
     return list(found.values())
 
 

@@ -25,10 +25,13 @@ LETTERS = "ABCDEFGHIJ"
 
 def as_choice(row: Row) -> Doc:
     """Keep a row of llm-foundry: query, choices, gold."""
-    choices, gold = [str(one) for one in row["choices"]], int(row["gold"])
+    query, listed, gold = row["query"], row["choices"], int(row["gold"])
+    if not isinstance(query, str) or not isinstance(listed, list) or str(row["gold"]) != str(gold):
+        raise ValueError("query is no text, choices are no list, or gold is no whole number")
+    choices = [str(one) for one in listed]
     if not 0 <= gold < len(choices) or not all(choices):
         raise ValueError(f"gold is {gold} of {len(choices)} choices, or one is empty")
-    return {"query": str(row["query"]), "choices": choices, "gold": gold}
+    return {"query": query, "choices": choices, "gold": gold}
 
 
 def as_arc(row: Row) -> Doc:

@@ -122,19 +122,28 @@ def check(result: int, what: str) -> int:
 
 def run(order: dict[str, Any]) -> None:
     """Run the pieces of the program in one module, as if it had been started by itself."""
+    # The program may put others in the place of these.
+    execute, make_code, end_now = exec, compile, os._exit
     module = type(sys)(order["module"])
     sys.modules[order["module"]] = module
     sys.argv = [""]
-    vars(module).update(__builtins__=builtins)
+    namespace = vars(module)
+    namespace.update(__builtins__=builtins)
     vars(builtins).update(exit=sys.exit, quit=sys.exit)  # what `site` brings
     try:
         for name, source in order["parts"]:
-            exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+            execute(make_code(source, name, "exec", dont_inherit=True), namespace)
     except SystemExit:
         raise
     except BaseException as error:
-        show(error, order["parts"])
-        sys.exit(1)
+        if not order["token"]:
+            show(error, order["parts"])
+            sys.exit(1)
+        try:
+            show(error, order["parts"])
+            flush()
+        finally:
+            end_now(1)  # whatever the program did to `sys.exit`: no token after a failure
 
 
 def show(error: BaseException, parts: tuple[tuple[str, str], ...]) -> None:
@@ -157,13 +166,18 @@ def show(error: BaseException, parts: tuple[tuple[str, str], ...]) -> None:
 
 def say_token(report: int, token: str) -> NoReturn:
     """Tell the parent that the tests came to their end, and end at once: nothing may follow them."""
+    flush()
+    os.write(report, token.encode())
+    os._exit(0)
+
+
+def flush() -> None:
+    """Write out what the program has printed, on whatever it has put in the place of its streams."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         try:  # noqa: SIM105 - contextlib takes as long to import as the rest of this file to run
             stream.flush()  # type: ignore[union-attr]
-        except BaseException:  # whatever the program has put there
+        except BaseException:
             pass
-    os.write(report, token.encode())
-    os._exit(0)
 
 
 if __name__ == "__main__":
