@@ -18,7 +18,7 @@ from herd.evals import (
 )
 from herd.foundation import UserError
 
-from .conftest import OracleModel
+from .conftest import OracleModel, write_rows
 
 SUMS = {f"Question: What is {n} plus {n}?\nAnswer:": str(2 * n) for n in range(10, 34)}
 
@@ -104,3 +104,13 @@ def test_what_cannot_be_compared_is_one_line(two_runs: list[Path], tmp_path: Pat
     items.write_text(items.read_text()[:-30])
     with pytest.raises(UserError, match=r"arc_easy.jsonl, line 24: damaged"):
         compare_runs(two_runs)
+
+
+def test_a_question_that_a_file_asks_twice_counts_twice(
+    bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    row = {"query": "Question: How?", "choices": ["so", "thus"], "gold": 0}
+    write_rows(bench / "piqa.jsonl.gz", [row, row, {**row, "query": "Question: Why?"}])
+    evaluate(prepare(choose(["piqa"]), bench), oracle(), tmp_path / "o", say=lambda line: None)
+    (against,) = compare_runs([tmp_path / "o", tmp_path / "o"])["against"]
+    assert against["differences"][0].difference.n == 3

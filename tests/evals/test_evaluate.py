@@ -1,5 +1,6 @@
 """An evaluation from files to results: right, resumable, and the same however it is cut."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,12 +9,21 @@ from typing import Any
 
 import pytest
 
-from herd.evals import EvalReport, EvalSettings, Results, choose, evaluate, prepare
+from herd.evals import (
+    Chosen,
+    EvalReport,
+    EvalSettings,
+    Results,
+    choose,
+    evaluate,
+    prepare,
+    text_benchmark,
+)
 from herd.evals.benchmarks.benchmark import build_task
 from herd.evals.benchmarks.data_folder import DataFolder
 from herd.evals.harness_run import harness_model, harness_samples, quiet_harness
 from herd.evals.items import items_of
-from herd.foundation import UserError
+from herd.foundation import UserError, cache_directory
 
 from .conftest import OracleModel, write_rows
 
@@ -163,6 +173,7 @@ def test_a_benchmark_without_its_file_is_refused_by_name_and_left_out_of_a_suite
     ("content", "words"),
     [
         (b"\x1f\x8b not gzip", "damaged or truncated"),
+        (gzip.compress(b"{}" * 999)[:12] + b"x" * 99, "damaged or truncated"),
         (b"", "not one of 0 rows can be used"),
         (b"[1]\n[2]\n", "not one of 2 rows can be used.*no JSON object"),
     ],
@@ -241,3 +252,76 @@ def test_items_hold_prompt_choices_likelihoods_target_and_scores(
     assert items[0]["cluster"] == "fox"
     assert set(items[0]["scores"]) == {"acc,none"}
     json.dumps(items)
+
+
+def test_a_result_whose_items_were_damaged_is_made_again(
+    bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(["piqa"], bench, oracle(), out)
+    items = out / "items" / "piqa.jsonl"
+    whole = items.read_bytes()
+    for content in (whole[:-20], b"", b"\xff\n" + whole, b"[" * 100_000, b"{}\n" * 12):
+        items.write_bytes(content)
+        run(["piqa"], bench, oracle(), out)
+        assert items.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"score": "high"}, {"task": "../../evil"}, {"n": None}, {"measures": [5]}, {"prompt": 5}],
+    ids=str,
+)
+def test_a_report_that_is_none_is_one_line(
+    change: dict[str, Any], bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    run(["piqa"], bench, oracle(), out)
+    path = out / "tasks" / "piqa.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="piqa.json is no report of a task"):
+        run(["piqa"], bench, oracle(), out)
+
+
+def test_what_a_damaged_cache_holds_in_the_place_of_an_answer_is_asked_again(
+    bench: Path, oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    first = run(["piqa", "gsm8k"], bench, oracle(), tmp_path / "first")
+    for path in (cache_directory() / "evals").rglob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        bad = [{**row, "answer": "?"} for row in rows] + [{"key": [], "answer": 1}]
+        path.write_text("[" * 100_000 + "\n" + "".join(json.dumps(row) + "\n" for row in bad))
+    second = run(["piqa", "gsm8k"], bench, oracle(), tmp_path / "second")
+    assert all(second[name].score == report.score for name, report in first.items())
+
+
+def test_more_shots_than_examples_are_refused_before_anything_runs(bench: Path) -> None:
+    prepare(choose(["gsm8k"], shots=7), bench)
+    with pytest.raises(UserError, match="gsm8k: 8 shots, and its files hold 7 examples"):
+        prepare(choose(["gsm8k"], shots=8), bench)
+    with pytest.raises(UserError, match="piqa: 12 shots, and its files hold 11 examples"):
+        prepare(choose(["piqa"], shots=12), bench)
+
+
+def test_labels_and_texts_of_another_kind_are_malformed_and_not_guessed(bench: Path) -> None:
+    good = {"query": "Question: How?", "choices": ["so", "thus"], "gold": 0}
+    odd: list[dict[str, Any]] = [
+        {"gold": 0.9},
+        {"gold": True},
+        {"query": None},
+        {"choices": {"x": 1, "y": 2}},
+    ]
+    infinite = json.dumps(good).replace(": 0}", ": Infinity}")
+    write_rows(bench / "piqa.jsonl.gz", [good, *({**good, **one} for one in odd), infinite])
+    (prepared,) = prepare(choose(["piqa"]), bench).runs
+    assert len(prepared.malformed) == 5
+
+
+def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
+    texts = [tmp_path / one / "book.txt" for one in "ab"]
+    for path in texts:
+        path.parent.mkdir()
+        path.write_text("Once upon a time.\n")
+    chosen = [Chosen(benchmark=text_benchmark(path)) for path in texts]
+    with pytest.raises(UserError, match="two tasks named text_book"):
+        prepare(chosen, None)

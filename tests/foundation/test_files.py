@@ -154,3 +154,12 @@ def test_files_in_a_finished_directory_have_the_users_permissions(tmp_path: Path
         (partial / "x").chmod(0o600)  # as some libraries write
     (tmp_path / "plain").write_text("1")
     assert (tmp_path / "d" / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    for name in ("pipe", "directory"):
+        with pytest.raises(UserError, match="no file that could be replaced"):
+            write_text(tmp_path / name, "x")
+    assert (tmp_path / "pipe").is_fifo()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from herd.evals import ArenaDirectory, Side
 
 MAX_NAME_CHARS = 80
+MAX_TIMEOUT_S = 86_400
 
 
 def arena(
@@ -66,7 +67,7 @@ def arena(
     if sum([page, bool(import_ratings), judge is not None, report]) > 1:
         raise UserError("choose one of --page, --import-ratings, --judge and --report")
     rates_here = not (page or import_ratings or judge or report)
-    _check(rates_here, rater, judge, judge_model)
+    _check(rates_here, rater, judge, judge_model, judge_parallel)
     server = None
     if judge is not None and judge_model is not None:
         server = _server(judge, judge_model, judge_key_file, judge_timeout, judge_tokens)
@@ -95,7 +96,9 @@ def arena(
         _report(opened, as_json)
 
 
-def _check(rates_here: bool, rater: str, judge: str | None, judge_model: str | None) -> None:
+def _check(
+    rates_here: bool, rater: str, judge: str | None, judge_model: str | None, n_parallel: int
+) -> None:
     from herd.foundation import UserError
 
     if rates_here and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -104,6 +107,8 @@ def _check(rates_here: bool, rater: str, judge: str | None, judge_model: str | N
         )
     if not rater.strip() or len(rater) > MAX_NAME_CHARS:
         raise UserError(f"--rater is a name of 1 to {MAX_NAME_CHARS} characters")
+    if n_parallel < 1:
+        raise UserError(f"--judge-parallel is {n_parallel}; give 1 or more")
     if (judge is None) != (judge_model is None):
         raise UserError("--judge URL and --judge-model NAME go together; give both")
 
@@ -112,8 +117,10 @@ def _server(url: str, model: str, key_file: Path | None, timeout_s: float, token
     from herd.evals import JudgeServer, read_key
     from herd.foundation import UserError
 
-    if not timeout_s > 0 or tokens < 1:
-        raise UserError("--judge-timeout and --judge-tokens must be more than 0")
+    if not 0 < timeout_s <= MAX_TIMEOUT_S or tokens < 1:
+        raise UserError(
+            f"--judge-timeout and --judge-tokens must be more than 0, the first at most {MAX_TIMEOUT_S:,}"
+        )
     key = read_key(key_file) if key_file is not None else ""
     return JudgeServer(url, model, key=key, timeout_s=timeout_s, max_tokens=tokens)
 

@@ -30,7 +30,9 @@ def robustness(
 
     if limit < 1:
         raise UserError(f"--limit is {limit}; give 1 or more questions")
-    questions = questions_of([name.strip() for name in tasks.split(",")], data, limit)
+    questions = questions_of(
+        [name.strip() for name in tasks.split(",") if name.strip()], data, limit
+    )
     study = robustness_study(questions, EngineModel(herd.load(model)))
     if out is not None:
         write_text(out, robustness_page(study))

@@ -30,8 +30,8 @@ class AnswerCache:
         if self._path is not None:
             self._log = MetricsLog(self._path)
             for record in read_metrics(self._path):
-                if {"key", "answer"} <= record.keys():
-                    self._answers[record["key"]] = record["answer"]
+                if isinstance(record.get("key"), str):
+                    self._answers[record["key"]] = record.get("answer")
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -7,6 +7,7 @@ nothing: it is named with the reason, and the others go on.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +69,36 @@ def prepare(
         with quiet_harness():
             found = stock_tasks(name, include, shots=shots)
         runs += [TaskRun(task, benchmark, limit) for task, benchmark in found]
+    _check_names([run.benchmark.name for run in runs])
+    for run in runs:
+        _check_examples(run)
     if not runs:
         first, why = next(iter(left_out.items()), ("", "no task was chosen"))
         raise UserError(f"nothing to run: {first}{': ' if first else ''}{why}")
     return Prepared(tuple(runs), left_out)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
+            raise UserError(f"a task's name becomes a file's, and {name!r} cannot: rename the task")
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise UserError(f"there are two tasks named {twice[0]}: rename one, or its file")
+
+
+def _check_examples(run: TaskRun) -> None:
+    """Shots want examples: of their own split, or of the questions beside the one that is asked."""
+    if not run.benchmark.shots:
+        return
+    config = run.task.config
+    with quiet_harness():
+        n = len(list(run.task.fewshot_docs()))
+    n -= config.fewshot_split is not None and config.fewshot_split == config.test_split
+    if n < run.benchmark.shots:
+        raise UserError(
+            f"{run.benchmark.name}: {run.benchmark.shots} shots, and its files hold {n} examples; lower --shots"
+        )
 
 
 def evaluate(

@@ -7,7 +7,7 @@ it, and counted. Text that spells a special token stays text; only a rendered di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +154,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
         Raises UserError for an answer that failed.
         """
         keys = [continuation_key(one) for one in asked]
-        missing = self._missing(keys)
+        missing = self._missing(keys, _are_samples)
         with progress_bar("answering", len(keys), "prompts", done=len(keys) - len(missing)) as bar:
             for at, samples in self._model.continuations([asked[i] for i in missing]):
                 self._cache.put(keys[missing[at]], [_kept(one) for one in samples])
@@ -167,18 +167,21 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]
 
     def _scores(self, asked: Sequence[ToScore], doing: str) -> list[tuple[float, bool]]:
         keys = [score_key(one) for one in asked]
-        missing = self._missing(keys)
+        missing = self._missing(keys, _is_score)
         with progress_bar(doing, len(keys), "continuations", done=len(keys) - len(missing)) as bar:
             for at, score in self._model.scores([asked[i] for i in missing]):
                 self._cache.put(keys[missing[at]], [sum(score.logprobs), score.is_greedy])
                 bar.advance(1)
         return [self._cache.get(key) for key in keys]
 
-    def _missing(self, keys: Sequence[str]) -> list[int]:
-        """Where the first of each unanswered question stands: the same is asked once."""
+    def _missing(self, keys: Sequence[str], is_answer: Callable[[object], bool]) -> list[int]:
+        """Where the first of each unanswered question stands: the same is asked once.
+
+        What a damaged cache holds in the place of an answer is none.
+        """
         first: dict[str, int] = {}
         for i, key in enumerate(keys):
-            if self._cache.get(key) is None:
+            if not is_answer(self._cache.get(key)):
                 first.setdefault(key, i)
         return list(first.values())
 
@@ -223,3 +226,17 @@ def _kept(one: Continuation) -> dict[str, Any]:
     if one.finish_reason == "error":
         raise UserError(f"an answer failed: {one.error}")
     return {"text": one.text, "n_tokens": one.n_tokens, "finish_reason": one.finish_reason}
+
+
+def _is_score(answer: object) -> bool:
+    match answer:
+        case [int() | float(), bool()]:
+            return True
+    return False
+
+
+def _are_samples(answer: object) -> bool:
+    return isinstance(answer, list) and all(
+        isinstance(one, dict) and isinstance(one.get("text"), str) and "finish_reason" in one
+        for one in answer
+    )

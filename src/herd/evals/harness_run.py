@@ -67,7 +67,10 @@ def quiet_harness() -> Iterator[None]:
     import datasets
     import lm_eval.api.task as harness_task
 
-    loggers = [logging.getLogger(name) for name in ("lm_eval", "datasets", "huggingface_hub")]
+    loggers = [
+        logging.getLogger(name)
+        for name in ("lm_eval", "datasets", "huggingface_hub", "math_verify")
+    ]
     levels = [one.level for one in loggers]
     bars_shown, bar = datasets.are_progress_bars_disabled(), harness_task.tqdm
     for one in loggers:

@@ -31,6 +31,16 @@ def items_of(samples: Sequence[Mapping[str, Any]], cluster: str = "") -> list[It
     return [items[number] for number in sorted(items)]
 
 
+def is_item(value: object) -> bool:
+    """Return whether what was read back has what every item has."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("id"), str)
+        and isinstance(value.get("number"), int)
+        and isinstance(value.get("scores"), dict)
+    )
+
+
 def by_question(items: Iterable[Item]) -> dict[tuple[str, int], Item]:
     """Return items by their question: its id, and which time it is asked, for some files ask twice."""
     times: Counter[str] = Counter()

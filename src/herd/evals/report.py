@@ -77,11 +77,36 @@ class EvalReport:
 
 
 def report_of(values: dict[str, Any]) -> EvalReport:
-    """Return the report that `to_json` wrote. Raises KeyError or TypeError for something else."""
+    """Return the report that `to_json` wrote. Raises KeyError, TypeError or ValueError for something else."""
+    _check_types(values)
     known = {field.name for field in dataclasses.fields(EvalReport)}
     measures = tuple(Measure(**_unbounded(one)) for one in values["measures"])
     fields = {name: value for name, value in _unbounded(values).items() if name in known}
     return EvalReport(**(fields | {"measures": measures, "notes": tuple(values["notes"])}))
+
+
+def _check_types(values: dict[str, Any]) -> None:
+    for holder in (values, *values["measures"]):
+        for name in ("score", "ci_low", "ci_high"):
+            is_open = holder[name] is None and name != "score"
+            if not is_open and not isinstance(holder[name], int | float):
+                raise ValueError(f"{name} is {holder[name]!r}")
+    for name in (
+        "task",
+        "metric",
+        "filter",
+        "model",
+        "fingerprint",
+        "key",
+        "prompt",
+        "group",
+        "about",
+    ):
+        if not isinstance(values[name], str):
+            raise ValueError(f"{name} is {values[name]!r}")
+    for name in ("n", "clusters", "shots", "seed"):
+        if not isinstance(values[name], int):
+            raise ValueError(f"{name} is {values[name]!r}")
 
 
 def _finite(value: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from herd.evals.groups import group_rows
-from herd.evals.items import Item
+from herd.evals.items import Item, is_item
 from herd.evals.report import EvalReport, report_of
 from herd.foundation import UserError, atomic_file, describe_environment, read_json, write_json
 
@@ -41,10 +41,10 @@ class Results:
     def find(self, task: str, key: str) -> EvalReport | None:
         """Return the report of a task with this key, if it is there with its items."""
         path = self.directory / "tasks" / f"{task}.json"
-        if not path.exists() or not self._items_path(task).exists():
+        if not path.exists():
             return None
         report = self._report(path)
-        return report if report.key == key else None
+        return report if report.key == key and self._has_items(report) else None
 
     def replaced_by(self, task: str) -> str:
         """Return what a new result of this task would replace, in words; "" for nothing."""
@@ -64,6 +64,8 @@ class Results:
                     yield _item(line, path, number)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}; run the task again") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: damaged ({error}); run the task again") from error
 
     def add(self, report: EvalReport, items: Sequence[Item]) -> None:
         """Write a task's items and its report, the report last."""
@@ -90,22 +92,32 @@ class Results:
         found: dict[str, str] = read_json(self.directory / SUMMARY)["not_run"]
         return found
 
+    def _has_items(self, report: EvalReport) -> bool:
+        try:
+            return sum(1 for _ in self.items(report.task)) == report.n
+        except UserError:  # damaged or gone: it is run again
+            return False
+
     def _items_path(self, task: str) -> Path:
         return self.directory / "items" / f"{task}.jsonl"
 
     def _report(self, path: Path) -> EvalReport:
         values = read_json(path)
         try:
-            return report_of(values)
-        except (KeyError, TypeError, AttributeError) as error:
+            report = report_of(values)
+            if report.task != path.stem:
+                raise ValueError(f"its task is {report.task!r}")
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f"{path} is no report of a task ({error}); remove it") from error
+        return report
 
 
 def _item(line: str, path: Path, number: int) -> Item:
     try:
         item = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}, line {number}: damaged ({error}); run the task again") from error
-    if not isinstance(item, dict):
+    if not is_item(item):
         raise UserError(f"{path}, line {number}: no item; run the task again")
-    return item
+    found: Item = item
+    return found

@@ -32,8 +32,9 @@ class MetricsLog:
             self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. Raises UserError when the disk refuses what was left to write."""
+        with explain_write_errors(self.path):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +57,7 @@ def read_metrics(path: Path | str) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
             records.append(record)

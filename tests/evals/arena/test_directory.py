@@ -62,6 +62,30 @@ def test_a_damaged_comparison_is_refused_in_one_line(tmp_path, two_files, conten
         open_arena(out, sides(two_files))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": []},
+        {"left": 0.0},
+        {"messages": []},
+        {"messages": [5]},
+        {"answers": ["a", 5]},
+        {"category": 5},
+    ],
+    ids=str,
+)
+def test_a_duel_that_was_changed_to_none_is_refused_in_one_line(
+    tmp_path, two_files, change
+) -> None:
+    out = tmp_path / "out"
+    open_arena(out, sides(two_files))
+    stored = json.loads((out / "duels.json").read_text())
+    stored["duels"][0] |= change
+    (out / "duels.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=r"duels\.json is no comparison of Herd's"):
+        read_arena(out)
+
+
 def test_the_page_id_says_nothing_about_who_is_who(tmp_path, two_files) -> None:
     there = open_arena(tmp_path / "a", sides(two_files))
     back = open_arena(tmp_path / "b", sides(two_files[::-1]))

@@ -147,3 +147,24 @@ def test_a_key_is_one_line_of_plain_characters_and_is_never_shown(tmp_path) -> N
         assert KEY not in str(caught.value)
     with pytest.raises(UserError, match="cannot be read"):
         read_key(tmp_path / "none")
+
+
+def test_a_server_that_trickles_headers_without_end_is_left(server) -> None:
+    def answer(body, number):
+        if number == 1:
+            return 200, completion(""), {"trickle": "yes"}
+        return 200, completion("RATING: 3"), {}
+
+    server.answer = answer
+    judge = JudgeServer(server.url, "m", timeout_s=0.4, sleep=lambda _: None)
+    assert judge.verdict(ASK) == "RATING: 3" and len(server.asked) == 2
+
+
+@pytest.mark.parametrize("asked", ["²", "-1", "soon"])
+def test_a_wish_that_is_no_number_is_passed_over(server, asked: str) -> None:
+    server.answer = lambda body, number: (
+        (429, {}, {"Retry-After": asked}) if number == 1 else (200, completion("RATING: 3"), {})
+    )
+    waits: list[float] = []
+    assert JudgeServer(server.url, "m", sleep=waits.append).verdict(ASK) == "RATING: 3"
+    assert waits == [1]

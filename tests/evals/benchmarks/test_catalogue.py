@@ -87,6 +87,8 @@ def test_names_of_benchmarks_groups_and_suites_are_chosen_once() -> None:
     assert len(choose(["mmlu", "mmlu_anatomy"])) == 57
     assert [one.limit for one in choose(["smoke"], limit=3)] == [3] * len(choose(["smoke"]))
     assert all(one.optional for one in choose(["smoke"])) and not choose(["piqa"])[0].optional
+    by_name = {one.benchmark.name: one for one in choose(["smoke", "piqa"])}
+    assert not by_name["piqa"].optional and by_name["piqa"].limit is None
     assert is_known("smoke") and is_known("xquad") and not is_known("sciq")
 
 

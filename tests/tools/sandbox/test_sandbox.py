@@ -96,6 +96,13 @@ def test_code_whose_tests_fail_has_not(sandbox: Sandbox) -> None:
         "import os\nfor each in range(3, 20):\n try: os.close(each)\n except OSError: pass",
         "import atexit, os; atexit.register(os._exit, 0); raise SystemExit(1)",
         "import builtins, os\nbuiltins.compile = lambda *a, **k: os._exit(0)",
+        "import sys; sys.exit = lambda *a: None",
+        "import sys\nfrom unittest import mock\nsys.exit = mock.Mock()",
+        "import builtins\nbuiltins.exec = lambda *a, **k: None",
+        "import builtins\nbuiltins.compile = lambda *a, **k: ''",
+        "import builtins\nbuiltins.vars = lambda *a: {}",
+        "import sys\nsys.modules['__main__'].exec = lambda *a: None\nsys.modules['__main__'].show = lambda *a: None",
+        "import os\nos._exit = lambda *a: None",
         "import os, threading; threading.Thread(target=os._exit, args=(0,)).start()\nwhile True: pass",
     ],
 )

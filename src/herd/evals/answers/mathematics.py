@@ -1,7 +1,8 @@
 """Whether a written solution ends in the right number or formula.
 
 math-verify reads LaTeX, sets, intervals and plain numbers, and compares them by value.
-In: a solution, the right answer. Out: a verdict. Never: a hang: what it reads is bounded, and its time.
+In: a solution, the right answer. Out: a verdict. Never: a hang, on the main thread;
+on another it has no clock, and a tower of powers may take it minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def same_answer(solution: str, gold: str) -> bool:
     """
     from math_verify import parse, verify
 
-    # Its clock is a signal, which only the main thread can have.
+    # Its clock is a signal, which only the main thread can have; evaluations run there.
     timeout = TIMEOUT_S if threading.current_thread() is threading.main_thread() else None
     found = parse(solution[-MOST_CHARS:], parsing_timeout=timeout)
     for wanted in (gold, f"${gold}$"):

@@ -128,8 +128,11 @@ def _stored_arena(path: Path, stored: Any) -> ArenaDirectory:
         duels = tuple(_duel(row) for row in stored["duels"])
         if not isinstance(stored["source"], dict) or not duels:
             raise ValueError("it holds no duels")
+        if len({one.item_id for one in duels}) < len(duels):
+            raise ValueError("two of its duels have the same id")
+        _check_texts(first, second, *stored["notes"])
         return ArenaDirectory(path, (first, second), duels, tuple(stored["notes"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path / DUELS} is no comparison of Herd's ({error}); choose another --out, or remove it"
         ) from error
@@ -137,10 +140,18 @@ def _stored_arena(path: Path, stored: Any) -> ArenaDirectory:
 
 def _duel(row: Mapping[str, Any]) -> Duel:
     first, second = row["answers"]
-    if row["left"] not in (0, 1):
-        raise ValueError("left is neither 0 nor 1")
+    if row["left"] not in (0, 1) or not isinstance(row["left"], int) or not row["messages"]:
+        raise ValueError("left is neither 0 nor 1, or a duel has no messages")
+    _check_texts(row["id"], first, second, row["category"])
+    _check_texts(*(m[field] for m in row["messages"] for field in ("role", "content")))
     messages = tuple({"role": m["role"], "content": m["content"]} for m in row["messages"])
     return Duel(row["id"], messages, (first, second), row["category"], row["left"])
+
+
+def _check_texts(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r:.40} stands where a text should")
 
 
 def _refuse_another(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

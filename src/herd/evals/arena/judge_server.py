@@ -8,11 +8,14 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import LocationParseError
 
 from herd.evals.arena.judge import JudgeRefusalError
 from herd.evals.arena.text import harmless
@@ -20,6 +23,7 @@ from herd.foundation import UserError
 
 COMPLETIONS = "/chat/completions"
 MAX_ATTEMPTS = 6
+GRACE = 1.5  # connecting, headers and content have the timeout each; all of it, this much
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 MAX_ANSWER_BYTES = 16 << 20
 CHUNK_BYTES = 1 << 16
@@ -83,7 +87,7 @@ class JudgeServer:
         problem = ""
         for attempt in range(MAX_ATTEMPTS):
             try:
-                return self._attempt(body)
+                return self._in_time(body)
             except BusyServerError as error:
                 problem = str(error)
                 wait_s = max(error.wait_s, FIRST_WAIT_S * 2**attempt)
@@ -93,6 +97,25 @@ class JudgeServer:
             f"the judge at {self._host} {problem}, {MAX_ATTEMPTS} times in a row; what has come is kept: "
             "run this again to go on"
         )
+
+    def _in_time(self, body: Mapping[str, Any]) -> str:
+        """Attempt it on a thread that is left behind when the server trickles, byte by byte, without end."""
+        outcome: Queue[str | Exception] = Queue()
+
+        def attempt() -> None:
+            try:
+                outcome.put(self._attempt(body))
+            except Exception as error:
+                outcome.put(error)
+
+        Thread(target=attempt, daemon=True).start()
+        try:
+            found = outcome.get(timeout=GRACE * self._timeout_s)
+        except Empty:
+            raise BusyServerError(f"did not finish within {self._timeout_s:g} s") from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _attempt(self, body: Mapping[str, Any]) -> str:
         try:
@@ -105,7 +128,7 @@ class JudgeServer:
                     return self._read(response)
         except BROKEN_OFF as error:
             raise self._broken_off(error) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, LocationParseError) as error:
             kind = type(error).__name__
             raise UserError(f"--judge {self._host}: the request failed ({kind})") from error
 
@@ -192,4 +215,4 @@ def read_key(path: Path) -> str:
 
 def _wait_s(response: requests.Response) -> float:
     asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+    return float(asked) if asked.isdecimal() and asked.isascii() else 0.0

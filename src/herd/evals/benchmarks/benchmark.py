@@ -128,4 +128,4 @@ def _datasets(splits: Splits, **_: Any) -> dict[str, Any]:
 
 def group_of(name: str, benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
     """Return the tasks of a group, or the one task of this name."""
-    return [one for one in benchmarks if name in (one.group, one.name)]
+    return [one for one in benchmarks if name and name in (one.group, one.name)]

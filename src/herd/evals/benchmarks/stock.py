@@ -66,8 +66,8 @@ def _load(name: str, include: Path | None) -> dict[str, Any]:
         raise UserError(f"{name} needs a library that is not installed: {_short(error)}") from error
     except Exception as error:  # whatever a strange file or a hub that is away may raise
         raise UserError(
-            f"{name} is a task of lm-evaluation-harness that cannot be set up here ({_short(error)}): its "
-            "data or metric comes from the hub, which has to be in reach"
+            f"{name} cannot be set up here ({_short(error)}): a task of lm-evaluation-harness has its data or "
+            "metric from the hub, which has to be in reach; one of your own may have a mistake in its file"
         ) from error
     return tasks
 

@@ -34,6 +34,8 @@ def questions_of(names: list[str], data: Path | None, limit: int) -> list[Questi
     Examples are the training split's, or the first four questions. Raises UserError for a benchmark that
     does not ask for one of four texts.
     """
+    if not names:
+        raise UserError("no task was chosen; name one with four answers, such as mmlu")
     pools = []
     for chosen in choose(names):
         splits = chosen.benchmark.read(DataFolder(data))
