@@ -38,5 +38,4 @@ def contamination(
     if as_json:
         print(json.dumps(report))
         return
-
     show_contamination(report, table_console())
