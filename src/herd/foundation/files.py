@@ -59,7 +59,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     Raises UserError when the disk is full or the place cannot be written.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a device, a pipe: they stay
         raise UserError(f"{path} is no file that could be replaced; choose another name")
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
