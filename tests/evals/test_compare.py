@@ -88,7 +88,7 @@ def test_a_group_has_the_mean_of_its_tasks_differences(
         prepared = prepare(choose(["probes"]), bench)
         evaluate(prepared, oracle(knows), tmp_path / name, say=lambda line: None)
     (row,) = compare_runs([tmp_path / "one", tmp_path / "two"])["against"]
-    group, *tasks = row["differences"]
+    (group,), tasks = row["groups"], row["differences"]
     assert (group.task, group.note) == ("probes", "3 tasks")
     assert group.first == pytest.approx(sum(one.first for one in tasks) / 3)
     summary = json.loads((tmp_path / "one" / "results.json").read_text())

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -325,3 +326,16 @@ def test_two_tasks_of_one_name_are_refused(tmp_path: Path) -> None:
     chosen = [Chosen(benchmark=text_benchmark(path)) for path in texts]
     with pytest.raises(UserError, match="two tasks named text_book"):
         prepare(chosen, None)
+
+
+def test_a_perplexity_beyond_all_numbers_is_kept_and_shown(
+    oracle: Callable[..., OracleModel], tmp_path: Path
+) -> None:
+    """Text without spaces is one word, and e to its nats may be no float."""
+    text = tmp_path / "long.txt"
+    text.write_text("".join(chr(0x4E00 + 37 * n % 5000) for n in range(3000)))
+    prepared = prepare([Chosen(benchmark=text_benchmark(text))], None)
+    for _ in range(2):  # the second time it is read back
+        (report,) = evaluate(prepared, oracle(), tmp_path / "out", say=lambda line: None)
+        assert {one.metric: one.score for one in report.measures}["word_perplexity"] == math.inf
+    assert "Infinity" not in (tmp_path / "out" / "results.json").read_text()

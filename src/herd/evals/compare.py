@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from herd.evals.groups import mean_of, say_the_same
 from herd.evals.intervals import Interval, paired_difference
 from herd.evals.items import Item, by_question
-from herd.evals.report import EvalReport
+from herd.evals.report import EvalReport, finite
 from herd.evals.results import Results
 from herd.foundation import UserError
 
@@ -30,7 +30,7 @@ class Difference:
     """A task's headline metric in two runs; `difference` is second minus first."""
 
     task: str
-    metric: str  # "mean" of a group
+    metric: str
     filter: str
     first: float
     second: float
@@ -67,10 +67,15 @@ def compare_runs(directories: Sequence[Path | str]) -> dict[str, Any]:
         if not common:
             raise UserError(f"{directories[0]} and {directory} have no task in common")
         found = [_difference(runs[0], run, reports[0][task], own[task]) for task in common]
-        found = [*_of_groups(found, own), *found]
         alone = sorted(own.keys() ^ reports[0].keys())
         rows.append(
-            {"run": str(directory), "model": _model(own), "differences": found, "unshared": alone}
+            {
+                "run": str(directory),
+                "model": _model(own),
+                "groups": _of_groups(found, own),
+                "differences": found,
+                "unshared": alone,
+            }
         )
     return {"base": str(directories[0]), "model": _model(reports[0]), "against": rows}
 
@@ -80,10 +85,15 @@ def comparison_json(comparison: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **comparison,
         "against": [
-            row | {"differences": [asdict(one) | {"significant": one.is_significant} for one in row["differences"]]}
+            row | {part: [_plain(one) for one in row[part]] for part in ("groups", "differences")}
             for row in comparison["against"]
         ],
-    }  # fmt: skip
+    }
+
+
+def _plain(one: Difference) -> dict[str, Any]:
+    values: dict[str, Any] = finite(asdict(one))
+    return values | {"significant": one.is_significant}
 
 
 def show_comparison(comparison: Mapping[str, Any], console: Console) -> None:
@@ -94,7 +104,7 @@ def show_comparison(comparison: Mapping[str, Any], console: Console) -> None:
     for row in comparison["against"]:
         right = ("first", "second", "difference", "95 % interval", "n")
         table = Table("task", "metric", *(Column(name, justify="right") for name in right), "")
-        for one in row["differences"]:
+        for one in (*row["groups"], *row["differences"]):
             low, high = one.difference.low, one.difference.high
             verdict = "differs" if one.is_significant else "no difference shown"
             table.add_row(

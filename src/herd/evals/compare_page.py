@@ -10,21 +10,10 @@ from typing import Any
 
 from herd.evals.compare import Difference, item_value
 from herd.evals.items import by_question
+from herd.evals.page_figures import IntervalRow, draw_intervals
 from herd.evals.results import Results
-from herd.foundation import (
-    FIRST,
-    SOFT,
-    Badge,
-    PageFigure,
-    PageSection,
-    PageTable,
-    page_svg,
-    printable,
-    render_sections,
-    style_axes,
-)
+from herd.foundation import Badge, PageFigure, PageSection, PageTable, printable, render_sections
 
-ROW_INCHES, MOST_ROWS = 0.32, 90
 SHOWN_QUESTIONS, SHOWN_CHARS = 20, 400  # of each task
 COLUMNS = ("task", "metric", "first", "second", "difference", "95 % interval", "questions", "")
 
@@ -43,13 +32,14 @@ def comparison_page(comparison: Mapping[str, Any]) -> str:
 
 def _sections(row: Mapping[str, Any], base: str) -> list[PageSection]:
     found: Sequence[Difference] = row["differences"]
-    changed = [_changed(base, row["run"], one) for one in found if one.metric != "mean"]
+    changed = [_changed(base, row["run"], one) for one in found]
+    both = [*row["groups"], *found]
     return [
         PageSection(
             title=f"{row['model']} ({row['run']}) against {base}",
             text=_unshared(row["unshared"]),
-            figures=[_draw(found)],
-            tables=[PageTable(columns=COLUMNS, rows=[_cells(one) for one in found])],
+            figures=[_draw(both)],
+            tables=[PageTable(columns=COLUMNS, rows=[_cells(one) for one in both])],
         ),
         PageSection(
             title="Questions that they answer otherwise", tables=[one for one in changed if one]
@@ -88,24 +78,14 @@ def _changed(base: str, run: str, one: Difference) -> PageTable | None:
 
 
 def _draw(found: Sequence[Difference]) -> PageFigure:
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, FormatStrFormatter
-
-    rows = list(found[:MOST_ROWS])[::-1]
-    canvas = Figure(figsize=(9, 1.1 + ROW_INCHES * len(rows)))
-    axes = canvas.subplots()
-    style_axes(axes, x_label="second less first", y_label="")
-    axes.axvline(0, color=SOFT, linewidth=1, linestyle=":")
-    for y, one in enumerate(rows):
-        alpha = 1.0 if one.is_significant else 0.5
-        interval = one.difference
-        axes.plot([interval.low, interval.high], [y, y], color=FIRST, linewidth=2.2, alpha=alpha)
-        axes.plot([interval.score], [y], "o", color=FIRST, markersize=5.5, alpha=alpha)
-    axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
-    axes.set_yticklabels([printable(one.task, 40) for one in rows], color=SOFT)
-    axes.xaxis.set_major_formatter(FormatStrFormatter("%+.2f"))
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.grid(axis="y", visible=False)
-    canvas.tight_layout()
-    note = "Bars are 95 % intervals; those that leave 0 out are drawn full."
-    return PageFigure(title="Differences", svg=page_svg(canvas, "comparison"), note=note, wide=True)
+    rows = [
+        IntervalRow(
+            one.task, one.difference.score, one.difference.low, one.difference.high,
+            is_strong=one.is_significant,
+        )
+        for one in found
+    ]  # fmt: skip
+    return draw_intervals(
+        rows, title="Differences", x_label="second less first", x_format="%+.2f",
+        note="Bars are 95 % intervals; those that leave 0 out are drawn full.", line_at=0.0,
+    )  # fmt: skip

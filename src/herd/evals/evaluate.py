@@ -22,6 +22,7 @@ from herd.evals.evaluated_model import EvaluatedModel
 from herd.evals.harness_run import quiet_harness
 from herd.evals.page import write_results_page
 from herd.evals.report import EvalReport
+from herd.evals.report_text import interval_text, number_text
 from herd.evals.results import Results
 from herd.evals.run_task import EvalSettings, TaskRun, run_task
 from herd.foundation import UserError, cache_directory, format_seconds
@@ -131,9 +132,9 @@ def evaluate(
             say(f"  there already: {_line(report)}")
             reports.append(report)
             continue
-        replaced = results.replaced_by(run.benchmark.name)
-        if replaced:
-            say(f"  replaces {replaced}")
+        standing = results.standing(run.benchmark.name)
+        if standing:
+            say(f"  replaces {standing}")
         try:
             report, items = run_task(
                 run, model, settings, cache_directory=kept_in, run_programs=run_programs
@@ -163,7 +164,7 @@ def _announcement(run: TaskRun) -> str:
 
 def _line(report: EvalReport) -> str:
     return (
-        f"{report.metric} {report.score:.3f} ({report.ci_low:.3f} to {report.ci_high:.3f}), "
+        f"{report.metric} {number_text(report.score)} ({interval_text(report.ci_low, report.ci_high)}), "
         f"{report.n:,} questions"
     )
 

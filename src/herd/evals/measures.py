@@ -91,13 +91,14 @@ def _per_unit(
     nats, units = [-pair[0] for pair in pairs], [pair[1] for pair in pairs]
     found = bootstrap_ratio(nats, units, labels, seed=seed)
     turn: Callable[[float], float] = (
-        (lambda one: one / LN2) if metric == "bits_per_byte" else _exponential
+        (lambda one: one / LN2) if metric == "bits_per_byte" else perplexity_of
     )
     low, high = turn(found.low), turn(found.high)
     return Interval(turn(found.score), low, high, found.method, found.n, found.clusters)
 
 
-def _exponential(nats: float) -> float:
+def perplexity_of(nats: float) -> float:
+    """Return e to the nats of a unit; infinity where that is no float any more."""
     return math.exp(nats) if nats < 700 else math.inf
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from herd.evals.groups import group_rows
 from herd.evals.page_figures import draw_scores
 from herd.evals.report import EvalReport, Measure
+from herd.evals.report_text import interval_text, metric_text, number_text
 from herd.evals.results import PAGE, Results
-from herd.evals.table import metric_text
 from herd.foundation import Badge, PageSection, PageTable, format_seconds, render_page, write_text
 
 TEMPLATE = "evaluation.html.jinja"
@@ -72,17 +72,26 @@ def _headline(reports: Sequence[EvalReport]) -> dict[str, str]:
 
 def _card(score: float, low: float, high: float) -> str:
     half = (high - low) / 2
-    return f"{score:.3f} ± {half:.3f}" if math.isfinite(half) else f"{score:.3f}"
+    return (
+        f"{number_text(score)} ± {number_text(half)}" if math.isfinite(half) else number_text(score)
+    )
 
 
 def _overview(reports: Sequence[EvalReport]) -> PageTable:
     rows: list[Sequence[str | Badge]] = [
-        [name, "", f"{found.score:.3f}", interval_text(found.low, found.high), f"{found.n:,}", ""]
+        [
+            name,
+            "",
+            number_text(found.score),
+            interval_text(found.low, found.high),
+            f"{found.n:,}",
+            "",
+        ]
         for name, found in group_rows(reports).items()
     ]
     rows += [
         [
-            one.task, metric_text(one.metric, one.filter), f"{one.score:.3f}",
+            one.task, metric_text(one.metric, one.filter), number_text(one.score),
             interval_text(one.ci_low, one.ci_high), _questions(one), _against_chance(one),
         ]
         for one in reports
@@ -110,7 +119,7 @@ def _task(results: Results, report: EvalReport) -> dict[str, Any]:
     return {
         "name": report.task,
         "about": report.about,
-        "line": f"{metric_text(report.metric, report.filter)} {report.score:.3f} "
+        "line": f"{metric_text(report.metric, report.filter)} {number_text(report.score)} "
         f"({interval_text(report.ci_low, report.ci_high)})",
         "measures": PageTable(columns=COLUMNS, rows=[_measure_row(one) for one in report.measures]),
         "facts": _facts(report),
@@ -124,7 +133,7 @@ def _task(results: Results, report: EvalReport) -> dict[str, Any]:
 def _measure_row(one: Measure) -> list[str]:
     arrow = "" if one.higher_is_better else " (lower is better)"
     return [
-        metric_text(one.metric, one.filter) + arrow, f"{one.score:.4f}",
+        metric_text(one.metric, one.filter) + arrow, number_text(one.score, 4),
         interval_text(one.ci_low, one.ci_high, 4), one.method, f"{one.n:,}",
     ]  # fmt: skip
 
@@ -148,10 +157,3 @@ def _packed(items: Sequence[Mapping[str, Any]]) -> str:
     """Items as JSON, gzip, base64: letters that mean nothing to HTML."""
     text = json.dumps(items, ensure_ascii=True, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-
-
-def interval_text(low: float, high: float, digits: int = 3) -> str:
-    """Return `0.401 to 0.512`, or that it is not known."""
-    if math.isinf(low) or math.isinf(high):
-        return "not known"
-    return f"{low:.{digits}f} to {high:.{digits}f}"

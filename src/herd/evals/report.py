@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from herd.evals.intervals import Interval
+
+KINDS: dict[str, Any] = {"str": str, "int": int, "float": int | float, "bool": bool}
+Parcel = TypeVar("Parcel", "Measure", "EvalReport")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,54 +76,41 @@ class EvalReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; an infinite bound is None."""
-        return _finite(dataclasses.asdict(self))  # type: ignore[no-any-return]
+        return finite(dataclasses.asdict(self))  # type: ignore[no-any-return]
 
 
 def report_of(values: dict[str, Any]) -> EvalReport:
     """Return the report that `to_json` wrote. Raises KeyError, TypeError or ValueError for something else."""
-    _check_types(values)
     known = {field.name for field in dataclasses.fields(EvalReport)}
-    measures = tuple(Measure(**_unbounded(one)) for one in values["measures"])
+    measures = tuple(_checked(Measure(**_unbounded(one))) for one in values["measures"])
     fields = {name: value for name, value in _unbounded(values).items() if name in known}
-    return EvalReport(**(fields | {"measures": measures, "notes": tuple(values["notes"])}))
+    report = EvalReport(**(fields | {"measures": measures, "notes": tuple(values["notes"])}))
+    return _checked(report)
 
 
-def _check_types(values: dict[str, Any]) -> None:
-    for holder in (values, *values["measures"]):
-        for name in ("score", "ci_low", "ci_high"):
-            is_open = holder[name] is None and name != "score"
-            if not is_open and not isinstance(holder[name], int | float):
-                raise ValueError(f"{name} is {holder[name]!r}")
-    for name in (
-        "task",
-        "metric",
-        "filter",
-        "model",
-        "fingerprint",
-        "key",
-        "prompt",
-        "group",
-        "about",
-    ):
-        if not isinstance(values[name], str):
-            raise ValueError(f"{name} is {values[name]!r}")
-    for name in ("n", "clusters", "shots", "seed"):
-        if not isinstance(values[name], int):
-            raise ValueError(f"{name} is {values[name]!r}")
+def _checked(value: Parcel) -> Parcel:
+    """Raise ValueError where a field holds another kind of value than it is declared to."""
+    for field in dataclasses.fields(value):
+        kind, held = KINDS.get(str(field.type)), getattr(value, field.name)
+        if kind is not None and not isinstance(held, kind):
+            raise ValueError(f"{field.name} is {held!r}")
+    return value
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain values with None for what JSON has no number for."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: finite(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return value
 
 
 def _unbounded(values: dict[str, Any]) -> dict[str, Any]:
-    bounds = {"ci_low": -math.inf, "ci_high": math.inf}
+    """Put the infinity back that JSON has no number for; of scores only perplexities have one."""
+    bounds = {"ci_low": -math.inf, "ci_high": math.inf, "score": math.inf}
     return {
         name: bounds[name] if value is None and name in bounds else value
         for name, value in values.items()

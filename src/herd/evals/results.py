@@ -14,7 +14,7 @@ from pathlib import Path
 
 from herd.evals.groups import group_rows
 from herd.evals.items import Item, is_item
-from herd.evals.report import EvalReport, report_of
+from herd.evals.report import EvalReport, finite, report_of
 from herd.foundation import UserError, atomic_file, describe_environment, read_json, write_json
 
 SUMMARY, PAGE = "results.json", "report.html"
@@ -40,15 +40,15 @@ class Results:
 
     def find(self, task: str, key: str) -> EvalReport | None:
         """Return the report of a task with this key, if it is there with its items."""
-        path = self.directory / "tasks" / f"{task}.json"
+        path = self._report_path(task)
         if not path.exists():
             return None
         report = self._report(path)
         return report if report.key == key and self._has_items(report) else None
 
-    def replaced_by(self, task: str) -> str:
-        """Return what a new result of this task would replace, in words; "" for nothing."""
-        path = self.directory / "tasks" / f"{task}.json"
+    def standing(self, task: str) -> str:
+        """Return in words what stands there of this task, whatever its key; "" for nothing."""
+        path = self._report_path(task)
         if not path.exists():
             return ""
         old = self._report(path)
@@ -72,13 +72,13 @@ class Results:
         with atomic_file(self._items_path(report.task)) as partial:
             lines = (json.dumps(item, ensure_ascii=False) for item in items)
             partial.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        write_json(self.directory / "tasks" / f"{report.task}.json", report.to_json())
+        write_json(self._report_path(report.task), report.to_json())
 
     def write_summary(self, model: str, not_run: Mapping[str, str]) -> None:
         """Write `results.json`: all reports, without their prompts, groups, and what was not run."""
         reports = self.reports()
         rows = [report.to_json() | {"prompt": None} for report in reports]
-        groups = {name: asdict(found) for name, found in group_rows(reports).items()}
+        groups = {name: finite(asdict(found)) for name, found in group_rows(reports).items()}
         there = {report.task for report in reports}
         why = {
             task: f"{reason} (the result here is an earlier run's)" if task in there else reason
@@ -97,6 +97,9 @@ class Results:
             return sum(1 for _ in self.items(report.task)) == report.n
         except UserError:  # damaged or gone: it is run again
             return False
+
+    def _report_path(self, task: str) -> Path:
+        return self.directory / "tasks" / f"{task}.json"
 
     def _items_path(self, task: str) -> Path:
         return self.directory / "items" / f"{task}.jsonl"

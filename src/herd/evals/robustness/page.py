@@ -8,22 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from herd.foundation import (
-    FIRST,
-    SECOND,
-    SOFT,
-    PageFigure,
-    PageSection,
-    PageTable,
-    page_svg,
-    render_sections,
-    style_axes,
-)
+from herd.evals.page_figures import IntervalRow, draw_intervals
+from herd.foundation import PageFigure, PageSection, PageTable, render_sections
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-ROW_INCHES = 0.3
 VARIANT_COLUMNS = ("axis", "variant", "accuracy", "95 % interval", "labels chosen")
 AXIS_COLUMNS = (
     "axis", "lowest", "highest", "spread", "95 % interval", "deviation", "same answer",
@@ -97,34 +87,16 @@ def _axis_rows(axes: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 def _draw_variants(variants: Sequence[Mapping[str, Any]]) -> PageFigure:
     """A dot and its interval for each variant, a band from the lowest to the highest of each axis."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, FormatStrFormatter
-
-    canvas = Figure(figsize=(9, 1.1 + ROW_INCHES * len(variants)))
-    axes = canvas.subplots()
-    style_axes(axes, x_label="accuracy", y_label="")
-    rows = [(len(variants) - 1 - i, one) for i, one in enumerate(variants)]
-    for row, one in rows:
-        axes.plot(
-            [one["ci_low"], one["ci_high"]], [row, row], color=FIRST, linewidth=2.2, alpha=0.5
-        )
-        axes.plot([one["accuracy"]], [row], "o", color=FIRST, markersize=5.5)
-    for axis in dict.fromkeys(one["axis"] for one in variants):
-        own = [(row, one["accuracy"]) for row, one in rows if one["axis"] == axis]
-        places, found = zip(*own, strict=True)
-        axes.fill_betweenx(
-            [min(places) - 0.4, max(places) + 0.4], min(found), max(found),
-            color=SECOND, alpha=0.25, linewidth=0,
-        )  # fmt: skip
-    chance = 1 / len(variants[0]["chosen"])
-    axes.axvline(chance, color=SOFT, linewidth=1, linestyle=":")
-    axes.yaxis.set_major_locator(FixedLocator([row for row, _ in rows]))
-    axes.set_yticklabels([f"{one['axis']}: {one['name']}" for _, one in rows], color=SOFT)
-    axes.xaxis.set_major_formatter(FormatStrFormatter("%.2f"))
-    axes.set_ylim(-0.7, len(variants) - 0.3)
-    axes.grid(axis="y", visible=False)
-    canvas.tight_layout()
-    return PageFigure(
-        title="Accuracy in each variant", svg=page_svg(canvas, "robustness"), wide=True,
+    rows = [
+        IntervalRow(f"{one['axis']}: {one['name']}", one["accuracy"], one["ci_low"], one["ci_high"])
+        for one in variants
+    ]
+    axes = [one["axis"] for one in variants]
+    bands = [
+        range(axes.index(axis), axes.index(axis) + axes.count(axis)) for axis in dict.fromkeys(axes)
+    ]
+    return draw_intervals(
+        rows, title="Accuracy in each variant", x_label="accuracy", x_format="%.2f", bands=bands,
+        line_at=1 / len(variants[0]["chosen"]),
         note="Dots are accuracies, bars their 95 % intervals; each shaded band is an axis's spread; dotted: guessing.",
     )  # fmt: skip
