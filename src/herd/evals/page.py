@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,19 +61,17 @@ def _subtitle(reports: Sequence[EvalReport]) -> str:
 
 
 def _headline(reports: Sequence[EvalReport]) -> dict[str, str]:
-    """Score and half of the interval's width, which is what tells two cards apart."""
-    cards = {name: _card(one.score, one.low, one.high) for name, one in group_rows(reports).items()}
+    """Label (the name with the interval) to score."""
+    cards = {
+        f"{name}: {interval_text(one.low, one.high)}": number_text(one.score)
+        for name, one in group_rows(reports).items()
+    }
     cards |= {
-        one.task: _card(one.score, one.ci_low, one.ci_high) for one in reports if not one.group
+        f"{one.task}: {interval_text(one.ci_low, one.ci_high)}": number_text(one.score)
+        for one in reports
+        if not one.group
     }
     return dict(list(cards.items())[:12])
-
-
-def _card(score: float, low: float, high: float) -> str:
-    half = (high - low) / 2
-    return (
-        f"{number_text(score)} ± {number_text(half)}" if math.isfinite(half) else number_text(score)
-    )
 
 
 def _overview(reports: Sequence[EvalReport]) -> PageTable:
