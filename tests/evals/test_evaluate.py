@@ -302,6 +302,8 @@ def test_more_shots_than_examples_are_refused_before_anything_runs(bench: Path) 
         prepare(choose(["gsm8k"], shots=8), bench)
     with pytest.raises(UserError, match="piqa: 12 shots, and its files hold 11 examples"):
         prepare(choose(["piqa"], shots=12), bench)
+    in_suite = prepare(choose(["smoke"], shots=12), bench)
+    assert in_suite.left_out["piqa"].startswith("12 shots, and its files hold 11 examples")
 
 
 def test_labels_and_texts_of_another_kind_are_malformed_and_not_guessed(bench: Path) -> None:

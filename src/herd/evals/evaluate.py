@@ -60,19 +60,21 @@ def prepare(
         try:
             with quiet_harness():
                 task = build_task(one.benchmark, folder)
+            run = TaskRun(task, one.benchmark, one.limit, tuple(folder.malformed))
+            _check_examples(run)
         except UserError as error:
             if not one.optional:
                 raise UserError(f"{one.benchmark.name}: {error}") from error
             left_out[one.benchmark.name] = str(error)
             continue
-        runs.append(TaskRun(task, one.benchmark, one.limit, tuple(folder.malformed)))
+        runs.append(run)
     for name in stock:
         with quiet_harness():
             found = stock_tasks(name, include, shots=shots)
-        runs += [TaskRun(task, benchmark, limit) for task, benchmark in found]
+        for task, benchmark in found:
+            runs.append(TaskRun(task, benchmark, limit))
+            _check_examples(runs[-1], f"{benchmark.name}: ")
     _check_names([run.benchmark.name for run in runs])
-    for run in runs:
-        _check_examples(run)
     if not runs:
         first, why = next(iter(left_out.items()), ("", "no task was chosen"))
         raise UserError(f"nothing to run: {first}{': ' if first else ''}{why}")
@@ -88,7 +90,7 @@ def _check_names(names: Sequence[str]) -> None:
         raise UserError(f"there are two tasks named {twice[0]}: rename one, or its file")
 
 
-def _check_examples(run: TaskRun) -> None:
+def _check_examples(run: TaskRun, where: str = "") -> None:
     """Shots want examples: of their own split, or of the questions beside the one that is asked."""
     if not run.benchmark.shots:
         return
@@ -98,7 +100,7 @@ def _check_examples(run: TaskRun) -> None:
     n -= config.fewshot_split is not None and config.fewshot_split == config.test_split
     if n < run.benchmark.shots:
         raise UserError(
-            f"{run.benchmark.name}: {run.benchmark.shots} shots, and its files hold {n} examples; lower --shots"
+            f"{where}{run.benchmark.shots} shots, and its files hold {n} examples; lower --shots"
         )
 
 
